@@ -1,0 +1,1 @@
+"""Backends: from a covariance or measurements to positions."""

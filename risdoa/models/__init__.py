@@ -1,0 +1,1 @@
+"""Models: from measurements to the covariance of the field."""

@@ -1,0 +1,28 @@
+"""The contract of a model: from a problem to the covariance of the field at the aperture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from risdoa.covariance import Covariance
+from risdoa.problem import Problem
+
+
+class Model(ABC):
+    """Predicts the covariance of the noise-free field; classical and learned models alike.
+
+    A learned model is a ``torch.nn.Module`` as well, has the trait ``learned`` and accepts the
+    problems of any scenario, whatever their number of snapshots.
+    """
+
+    name: ClassVar[str] = ""
+    traits: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def __call__(self, problem: Problem) -> Covariance:
+        """Return the covariance of every scene, Hermitian positive semidefinite.
+
+        Shapes:
+            problem: S scenes. Returns a covariance with factor (S, N, J).
+        """

@@ -1,0 +1,229 @@
+"""What travels between the stages: a problem, its truth where known, and estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from risdoa.arrays import Array
+from risdoa.covariance import Covariance
+from risdoa.errors import InputError
+from risdoa.snapshots import Snapshots
+from risdoa.steering.base import Steering
+from risdoa.subspace import masked_columns
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an estimator is given: S scenes that share an array type and a region.
+
+    Shapes:
+        snapshots: values (S, L, M).
+        array: positions (N, 3), or (S, N, 3) where every scene has its own.
+        region: (3, 2) [rad, rad, m], lower and upper bounds; equal bounds fix a coordinate.
+        sources: (S,) int, the number of sources, or None if unknown.
+
+    Raises:
+        InputError: if the parts do not fit together or the number of sources is impossible.
+    """
+
+    snapshots: Snapshots
+    array: Array
+    steering: Steering
+    region: Tensor
+    sources: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        values = self.snapshots.values
+        if values.ndim != 3 or values.shape[0] == 0:
+            raise InputError(
+                f"a problem needs snapshots (S, L, M) with S >= 1 scenes, got {tuple(values.shape)}"
+            )
+        expected = self.snapshots.sensing.outputs(self.array.count)
+        if self.snapshots.outputs != expected:
+            raise InputError(
+                f"snapshots must have {expected} outputs for this array and sensing, got "
+                f"{self.snapshots.outputs}",
+                "without a channel every element is an output (M = N)",
+            )
+        check_region(self.region)
+        if self.sources is not None:
+            self._check_sources(self.sources)
+
+    def _check_sources(self, sources: Tensor) -> None:
+        if sources.shape != (self.scenes,):
+            raise InputError(f"sources must be ({self.scenes},), got {tuple(sources.shape)}")
+        free = int((self.region[:, 1] > self.region[:, 0]).sum())
+        equations = 2 * self.snapshots.count * self.snapshots.outputs
+        most = min(max(1, self.array.count - 1), (equations - 1) // (free + 1))
+        low, high = int(sources.min()), int(sources.max())
+        if low < 1 or high > most:
+            wrong = low if low < 1 else high
+            raise InputError(
+                f"impossible number of sources {wrong}: {self.array.count} elements and "
+                f"{self.snapshots.count} x {self.snapshots.outputs} outputs allow 1 to {most}",
+                "set the number of sources to what these data can resolve",
+            )
+
+    @property
+    def scenes(self) -> int:
+        """The number of scenes S."""
+        return self.snapshots.values.shape[0]
+
+    @property
+    def free(self) -> Tensor:
+        """Which coordinates are searched: (3,) bool; the others are fixed by equal bounds."""
+        return self.region[:, 1] > self.region[:, 0]
+
+    def select(self, scenes: Tensor) -> Problem:
+        """Return the problem of the chosen scenes."""
+        return replace(
+            self,
+            snapshots=self.snapshots.select(scenes),
+            array=self.array.select(scenes),
+            sources=None if self.sources is None else self.sources[scenes],
+        )
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Problem:
+        """Return the problem on another device or in another complex precision."""
+        real = dtype.to_real() if dtype else None
+        return replace(
+            self,
+            snapshots=self.snapshots.to(device, dtype),
+            array=self.array.to(device, real),
+            region=self.region.to(device=device),
+            sources=None if self.sources is None else self.sources.to(device=device),
+        )
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a loss is given besides the covariance: where the sources are, and the problem.
+
+    Shapes:
+        positions: (S, K, 3) rad, rad, m; any finite value where masked.
+        mask: (S, K) bool, True for a source.
+        powers: (S, K) real, 0 where masked.
+        signals: (S, L, K) complex, the realised source signals, if known.
+        covariance: A P Aᴴ, P = diag(powers), without noise.
+    """
+
+    positions: Tensor
+    mask: Tensor
+    powers: Tensor
+    problem: Problem
+    covariance: Covariance
+    signals: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        positions: Tensor,
+        mask: Tensor,
+        powers: Tensor,
+        problem: Problem,
+        signals: Tensor | None = None,
+    ) -> Truth:
+        """Return the truth with its covariance built by the problem's steering model."""
+        powers = torch.where(mask, powers, torch.zeros_like(powers))
+        with torch.no_grad():
+            steering = masked_columns(problem.steering(problem.array, positions), mask)
+            factor = steering * powers.sqrt().unsqueeze(-2)
+        return cls(positions, mask, powers, problem, Covariance(factor), signals)
+
+    def steering_matrix(self) -> Tensor:
+        """Return A of the true positions by the problem's steering model, without a graph.
+
+        Shapes:
+            Returns (S, N, K), zero columns where masked.
+        """
+        with torch.no_grad():
+            steering = self.problem.steering(self.problem.array, self.positions)
+            return masked_columns(steering, self.mask)
+
+    def select(self, scenes: Tensor) -> Truth:
+        """Return the truth of the chosen scenes."""
+        return Truth(
+            self.positions[scenes],
+            self.mask[scenes],
+            self.powers[scenes],
+            self.problem.select(scenes),
+            self.covariance.select(scenes),
+            None if self.signals is None else self.signals[scenes],
+        )
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a backend returns.
+
+    Shapes:
+        positions: (S, K, 3) rad, rad, m; finite everywhere, meaningful where ``valid``.
+        valid: (S, K) bool.
+        error_covariance: (S, K, 3, 3) in rad, rad, m, or None.
+        unobservable: (S, K, 3) bool, coordinates that the data say nothing about.
+        objective: (S,) the value that the backend ended at; its meaning is the backend's.
+        converged: (S,) bool. iterations: (S,) int.
+        notes: what the user should know about how the estimates came about.
+    """
+
+    positions: Tensor
+    valid: Tensor
+    unobservable: Tensor
+    objective: Tensor
+    converged: Tensor
+    iterations: Tensor
+    error_covariance: Tensor | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def at(cls, positions: Tensor, objective: Tensor, notes: tuple[str, ...] = ()) -> Estimates:
+        """Return estimates at positions (S, K, 3), all valid and converged."""
+        scenes = positions.shape[:1]
+        return cls(
+            positions=positions,
+            valid=torch.ones_like(positions[..., 0], dtype=torch.bool),
+            unobservable=torch.zeros_like(positions, dtype=torch.bool),
+            objective=objective,
+            converged=torch.ones(scenes, dtype=torch.bool, device=positions.device),
+            iterations=torch.zeros(scenes, dtype=torch.int64, device=positions.device),
+            notes=notes,
+        )
+
+    def select(self, scenes: Tensor) -> Estimates:
+        """Return the estimates of the chosen scenes."""
+        errors = self.error_covariance
+        return Estimates(
+            self.positions[scenes],
+            self.valid[scenes],
+            self.unobservable[scenes],
+            self.objective[scenes],
+            self.converged[scenes],
+            self.iterations[scenes],
+            None if errors is None else errors[scenes],
+            self.notes,
+        )
+
+
+def check_region(region: Tensor) -> None:
+    """Raise an InputError unless ``region`` is (3, 2), finite, ordered, in bounds, range > 0."""
+    if region.shape != (3, 2) or not bool(region.isfinite().all()):
+        raise InputError(
+            f"a region must be a finite (3, 2) array of bounds, got {tuple(region.shape)}",
+            "give lower and upper bounds of azimuth, elevation and range",
+        )
+    if bool((region[:, 0] > region[:, 1]).any()):
+        raise InputError("every lower bound of a region must be at most its upper bound")
+    if float(region[2, 0]) <= 0:
+        raise InputError(
+            f"ranges must be positive, got a lower bound of {float(region[2, 0]):g} m",
+            "a range of 0 m is on the array itself",
+        )
+    limits = torch.tensor([torch.pi, torch.pi / 2], dtype=region.dtype, device=region.device)
+    if bool((region[:2].abs().amax(-1) > limits + 1e-9).any()):
+        raise InputError("azimuths must lie within ±180° and elevations within ±90°")

@@ -1,0 +1,1 @@
+"""Scenarios: problems with known truth."""

@@ -1,0 +1,178 @@
+"""How the field at the aperture becomes measurements: directly, or through a coded surface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.errors import InputError
+
+
+class Sensing(ABC):
+    """A linear map from the field x_l at N elements to M outputs, for every snapshot l."""
+
+    @abstractmethod
+    def outputs(self, elements: int) -> int:
+        """Return M for an array of ``elements`` elements.
+
+        Raises:
+            InputError: if the sensing was made for another number of elements.
+        """
+
+    @abstractmethod
+    def forward(self, field: Tensor) -> Tensor:
+        """Return G_l x_l.
+
+        Shapes:
+            field: (…, L, N). Returns (…, L, M).
+        """
+
+    @abstractmethod
+    def adjoint(self, outputs: Tensor) -> Tensor:
+        """Return G_lᴴ y_l.
+
+        Shapes:
+            outputs: (…, L, M). Returns (…, L, N).
+        """
+
+    @abstractmethod
+    def observe(self, vectors: Tensor) -> Tensor:
+        """Return G_l A for the columns of A, in every snapshot.
+
+        Shapes:
+            vectors: (…, N, K). Returns (…, L, M, K), with L = 1 where all snapshots see the same.
+        """
+
+    @abstractmethod
+    def equalised_adjoint(self, outputs: Tensor) -> Tensor:
+        """Return D_lᴴ (G_l's channel)ᴴ (HHᴴ + ρI)⁻¹ y_l with ρ = tr(HHᴴ)/M.
+
+        The linear minimum mean-square estimate of a white field at 0 dB per output; it evens out
+        channels in which one path dominates. Equals the adjoint, up to scale, when HHᴴ ∝ I.
+
+        Shapes:
+            outputs: (…, L, M). Returns (…, L, N).
+        """
+
+    @abstractmethod
+    def select(self, scenes: Tensor) -> Sensing:
+        """Return the sensing of the chosen scenes."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Sensing:
+        """Return the sensing on another device or in another complex precision."""
+
+
+@dataclass(frozen=True)
+class Direct(Sensing):
+    """The array is read element by element: y_l = x_l."""
+
+    def outputs(self, elements: int) -> int:
+        """Return M = N."""
+        return elements
+
+    def forward(self, field: Tensor) -> Tensor:
+        """Return the field itself."""
+        return field
+
+    def adjoint(self, outputs: Tensor) -> Tensor:
+        """Return the outputs themselves."""
+        return outputs
+
+    def observe(self, vectors: Tensor) -> Tensor:
+        """Return A with an axis for the snapshots."""
+        return vectors.unsqueeze(-3)
+
+    def equalised_adjoint(self, outputs: Tensor) -> Tensor:
+        """Return y/2, which is (I + I)⁻¹ y."""
+        return outputs / 2
+
+    def select(self, scenes: Tensor) -> Direct:
+        """Return itself: nothing depends on the scene."""
+        return self
+
+    def to(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Direct:
+        """Return itself: there is nothing to move."""
+        return self
+
+
+@dataclass(frozen=True)
+class RisCoded(Sensing):
+    """A base station behind a reconfigurable surface: y_l = H diag(c_l) x_l.
+
+    Shapes:
+        channel: (…, M, N) complex, base station ↔ surface.
+        codes: (…, L, N) complex, the configuration of every snapshot.
+
+    Raises:
+        InputError: for shapes that do not fit or non-finite entries.
+    """
+
+    channel: Tensor
+    codes: Tensor
+
+    def __post_init__(self) -> None:
+        """Check shapes and values once."""
+        for name, value, axes in (("channel", self.channel, "M"), ("codes", self.codes, "L")):
+            if value.ndim < 2 or not value.is_complex():
+                raise InputError(
+                    f"{name} must be complex (…, {axes}, N), got {tuple(value.shape)} {value.dtype}"
+                )
+            if not bool(value.isfinite().all()):
+                raise InputError(f"{name} must be finite, got NaN or infinity")
+        if self.channel.shape[-1] != self.codes.shape[-1]:
+            raise InputError(
+                f"channel and codes must agree on the number of elements, got "
+                f"{self.channel.shape[-1]} and {self.codes.shape[-1]}"
+            )
+
+    def outputs(self, elements: int) -> int:
+        """Return M, the number of base-station antennas."""
+        if elements != self.channel.shape[-1]:
+            raise InputError(
+                f"the channel has {self.channel.shape[-1]} elements, the array {elements}",
+                "give channel (M, N) and codes (L, N) for the N elements of the array",
+            )
+        return self.channel.shape[-2]
+
+    def forward(self, field: Tensor) -> Tensor:
+        """Return H (c_l ∘ x_l)."""
+        return (self.codes * field) @ self.channel.transpose(-1, -2)
+
+    def adjoint(self, outputs: Tensor) -> Tensor:
+        """Return c_l* ∘ Hᴴ y_l."""
+        return self.codes.conj() * (outputs @ self.channel.conj())
+
+    def observe(self, vectors: Tensor) -> Tensor:
+        """Return H (c_l ∘ A): one product of M × N with N × LK."""
+        coded = self.codes.transpose(-1, -2).unsqueeze(-1) * vectors.unsqueeze(-2)
+        seen = self.channel @ coded.flatten(-2)
+        return seen.unflatten(-1, coded.shape[-2:]).transpose(-3, -2)
+
+    def equalised_adjoint(self, outputs: Tensor) -> Tensor:
+        """Return c_l* ∘ Hᴴ (HHᴴ + ρI)⁻¹ y_l; see :meth:`Sensing.equalised_adjoint`."""
+        gram = self.channel @ self.channel.mH
+        count = gram.shape[-1]
+        load = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
+        loaded = gram + load * torch.eye(count, dtype=gram.dtype, device=gram.device)
+        solved = torch.linalg.solve(loaded, outputs.transpose(-1, -2)).transpose(-1, -2)
+        return self.adjoint(solved)
+
+    def matrix(self) -> Tensor:
+        """Return G_l = H diag(c_l) as (…, L, M, N), on explicit request only."""
+        return self.channel.unsqueeze(-3) * self.codes.unsqueeze(-2)
+
+    def select(self, scenes: Tensor) -> RisCoded:
+        """Return the sensing of the chosen scenes; what is shared stays shared."""
+        channel = self.channel if self.channel.ndim == 2 else self.channel[scenes]
+        codes = self.codes if self.codes.ndim == 2 else self.codes[scenes]
+        return RisCoded(channel, codes)
+
+    def to(self, device: torch.device | str | None, dtype: torch.dtype | None) -> RisCoded:
+        """Return the sensing on another device or in another complex precision."""
+        return RisCoded(
+            self.channel.to(device=device, dtype=dtype), self.codes.to(device=device, dtype=dtype)
+        )

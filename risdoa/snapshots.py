@@ -1,0 +1,100 @@
+"""Measurements: the outputs, how they were sensed, and which share a source signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from risdoa.errors import InputError
+from risdoa.sensing import Sensing
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """L snapshots of M outputs for every scene.
+
+    Shapes:
+        values: (…, L, M) complex.
+        blocks: (L,) int labels; snapshots with one label share the source signal. None: each its
+            own. One label for all: static sources.
+        noise_power: (…) real, the noise variance per output, if known.
+
+    Raises:
+        InputError: for a wrong shape, a real array or a non-finite number.
+    """
+
+    values: Tensor
+    sensing: Sensing
+    blocks: Tensor | None = None
+    noise_power: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes and values once."""
+        if self.values.ndim < 2 or not self.values.is_complex() or 0 in self.values.shape[-2:]:
+            raise InputError(
+                f"snapshots must be complex (…, L, M) with L, M >= 1, got "
+                f"{tuple(self.values.shape)} {self.values.dtype}"
+            )
+        if not bool(self.values.isfinite().all()):
+            raise InputError(
+                "snapshots must be finite, got NaN or infinity",
+                "remove the damaged snapshots before estimating",
+            )
+        if self.blocks is not None and self.blocks.shape != (self.count,):
+            raise InputError(
+                f"source_block must have one label for each of the {self.count} snapshots, got "
+                f"shape {tuple(self.blocks.shape)}"
+            )
+
+    @property
+    def count(self) -> int:
+        """The number of snapshots L."""
+        return self.values.shape[-2]
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs M."""
+        return self.values.shape[-1]
+
+    @property
+    def block_index(self) -> Tensor:
+        """The block of every snapshot, (L,) int64 counted from 0."""
+        device = self.values.device
+        if self.blocks is None:
+            return torch.arange(self.count, device=device)
+        return torch.unique(self.blocks, return_inverse=True)[1].to(device)
+
+    @property
+    def block_count(self) -> int:
+        """The number of different source signals."""
+        return self.count if self.blocks is None else int(self.blocks.unique().numel())
+
+    @property
+    def fresh(self) -> bool:
+        """Whether every snapshot has a source signal of its own."""
+        return self.block_count == self.count
+
+    def select(self, scenes: Tensor) -> Snapshots:
+        """Return the snapshots of the chosen scenes."""
+        noise = self.noise_power
+        if noise is not None and noise.ndim > 0:
+            noise = noise[scenes]
+        return replace(
+            self, values=self.values[scenes], sensing=self.sensing.select(scenes), noise_power=noise
+        )
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Snapshots:
+        """Return the snapshots on another device or in another complex precision."""
+        noise = self.noise_power
+        if noise is not None:
+            noise = noise.to(device=device, dtype=dtype.to_real() if dtype else None)
+        return Snapshots(
+            self.values.to(device=device, dtype=dtype),
+            self.sensing.to(device, dtype),
+            self.blocks,
+            noise,
+        )
