@@ -1,0 +1,49 @@
+# Two commands matter: `make demo` shows what risdoa does, `make test` shows that it works.
+# Both set up .venv/ first; a second run finds the stamp and goes straight to work.
+
+.PHONY: install test check demo clean distclean
+
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2
+
+# The first Python >= 3.11 on the machine; `make PYTHON=... install` overrides it.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+
+# Every distribution in plugins/ is installed, except those that say they are not.
+ALL_PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+PLUGINS := $(filter-out $(patsubst %/.not-in-install,%,$(wildcard plugins/*/.not-in-install)),$(ALL_PLUGINS))
+STAMP := .venv/.installed-$(shell echo $(PLUGINS) | cksum | cut -d ' ' -f 1)
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
+	@test -n "$(PYTHON)" || { echo "error: no Python >= 3.11 found" >&2; \
+		echo "hint: install one, or name it: make PYTHON=/path/to/python install" >&2; exit 1; }
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
+	@echo "installing the pinned dependencies into .venv (minutes, the first time)"
+	$(PIP) torch==2.13.0
+	$(PIP) hatchling editables
+	$(PIP) --no-build-isolation -e ".[dev]" $(addprefix -e ./,$(PLUGINS))
+	@touch $@
+
+test: install
+	$(PYTEST)
+
+check: install
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTEST) -m "slow or statistical"
+
+demo: install
+	.venv/bin/risdoa demo
+
+clean:
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find risdoa plugins tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv
