@@ -1,0 +1,10 @@
+"""The plugin registry: hooks that yield typed records, and a manager that finds them.
+
+Nothing here imports torch, numpy, scipy or a plugin's own code before it is asked for.
+"""
+
+from risdoa.registry.hookspecs import hookimpl
+from risdoa.registry.manager import Registry
+from risdoa.registry.records import KINDS, Plugin, Registered, Row
+
+__all__ = ["KINDS", "Plugin", "Registered", "Registry", "Row", "hookimpl"]

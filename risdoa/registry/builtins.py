@@ -1,0 +1,112 @@
+"""The plugins that come with risdoa, told through the same hooks as anyone else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from risdoa.registry.hookspecs import hookimpl
+from risdoa.registry.records import Plugin
+
+
+@hookimpl
+def risdoa_steering() -> Iterable[Plugin]:
+    """Yield the built-in steering models."""
+    yield Plugin(
+        "canonical",
+        "risdoa.steering.canonical:Canonical",
+        "Second-order wavefront on a planar array, separable in the two axes.",
+        traits=("separable", "planar-only", "differentiable"),
+        example="risdoa estimate scene.npz --steering canonical --sources 1",
+    )
+    yield Plugin(
+        "spherical",
+        "risdoa.steering.spherical:Spherical",
+        "The exact spherical wave.",
+        traits=("differentiable",),
+        example="risdoa estimate scene.npz --steering spherical --sources 1",
+    )
+    yield Plugin(
+        "plane-wave",
+        "risdoa.steering.plane_wave:PlaneWave",
+        "The far-field plane wave, blind to range.",
+        traits=("separable", "differentiable", "far-field"),
+        example="risdoa estimate scene.npz --steering plane-wave --sources 1",
+    )
+
+
+@hookimpl
+def risdoa_losses() -> Iterable[Plugin]:
+    """Yield the built-in losses."""
+    yield Plugin(
+        "gt-projection",
+        "risdoa.losses.gt_projection:GtProjection",
+        "The energy of the covariance outside the span of the true steering vectors.",
+        example="risdoa train --loss gt-projection --preset smoke --out run",
+    )
+    yield Plugin(
+        "nmse",
+        "risdoa.losses.nmse:Nmse",
+        "Normalised mean square error of the covariance.",
+        example="risdoa train --loss nmse --preset smoke --out run",
+    )
+
+
+@hookimpl
+def risdoa_models() -> Iterable[Plugin]:
+    """Yield the built-in covariance models."""
+    yield Plugin(
+        "hybrid",
+        "risdoa.models.hybrid:Hybrid",
+        "CNN and transformer over the snapshots with a covariance-factor head.",
+        traits=("learned",),
+        example="risdoa train --loss gt-projection --preset smoke --out run",
+    )
+    yield Plugin(
+        "sample",
+        "risdoa.models.sample:Sample",
+        "The classical covariance estimated from the snapshots alone.",
+        example="risdoa estimate scene.npz --model sample --sources 1",
+    )
+
+
+@hookimpl
+def risdoa_backends() -> Iterable[Plugin]:
+    """Yield the built-in backends."""
+    yield Plugin(
+        "music",
+        "risdoa.backends.music:Music",
+        "MUSIC: the peaks of the subspace spectrum.",
+        example="risdoa estimate scene.npz --backend music --sources 1",
+    )
+    yield Plugin(
+        "newton",
+        "risdoa.backends.newton:Newton",
+        "Damped Newton steps on the subspace objective.",
+        example="risdoa estimate scene.npz --backend music,newton --sources 1",
+    )
+    yield Plugin(
+        "nf-mle",
+        "risdoa.backends.nf_mle:NfMle",
+        "Near-field maximum likelihood of the measurements.",
+        traits=("needs-snapshots",),
+        example="risdoa estimate scene.npz --backend music,newton,nf-mle --sources 1",
+    )
+
+
+@hookimpl
+def risdoa_scenarios() -> Iterable[Plugin]:
+    """Yield the built-in scenarios."""
+    for name, factory, summary in (
+        ("canonical", "Canonical", "RIS-coded snapshots of near-field sources."),
+        ("canonical-sep10", "CanonicalSep10", "The canonical one, sources at least 10° apart."),
+        ("path-loss", "PathLoss", "The canonical one, with power falling with distance."),
+        ("static", "Static", "The canonical one, one source signal for all snapshots."),
+        ("digital", "Digital", "The array is read directly, element by element."),
+        ("spherical-data", "SphericalData", "Spherical data, estimated as canonical."),
+    ):
+        yield Plugin(
+            name,
+            f"risdoa.scenarios.{name.replace('-', '_')}:{factory}",
+            summary,
+            example=f"risdoa simulate --scenario {name} --scenes 4 --seed 0 --out scenes.npz",
+        )

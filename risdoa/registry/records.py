@@ -1,0 +1,125 @@
+"""What a plugin says about itself, and what the registry says about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Literal
+
+API = 1
+"""The plugin interface that this risdoa speaks."""
+
+OLDEST_API = 1
+"""The oldest plugin interface that still works."""
+
+KINDS = ("steering", "loss", "model", "backend", "scenario")
+
+Status = Literal["active", "blocked", "broken", "old-api"]
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ADDRESS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin, described without importing it; the hook that yields it names its kind.
+
+    Attributes:
+        name: Lower-case words joined by hyphens; what the command line calls it.
+        factory: ``"package.module:Class"``, imported on use and called with the options.
+        summary: One sentence for lists and help pages.
+        options: ``"package.module:Model"``, a pydantic model of the options; by default they
+            are read off the signature of the factory.
+        traits: What the plugin can do or needs, such as ``"separable"``.
+        space: ``"package.module:function"``, the search space for hyper-parameter optimisation.
+        example: A command that uses the plugin.
+        references: Where the method comes from.
+        api: The plugin interface that the plugin was written for.
+    """
+
+    name: str
+    factory: str
+    summary: str
+    options: str | None = None
+    traits: tuple[str, ...] = ()
+    space: str | None = None
+    example: str = ""
+    references: tuple[str, ...] = ()
+    api: int = 1
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A plugin that can be used, and the distribution that it comes from."""
+
+    kind: str
+    record: Plugin
+    distribution: str
+    version: str | None
+
+    @property
+    def name(self) -> str:
+        """The bare name."""
+        return self.record.name
+
+    @property
+    def qualified(self) -> str:
+        """``distribution/name``, which is never ambiguous."""
+        return f"{self.distribution}/{self.record.name}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of ``risdoa plugins list``; kind and name are None where nothing could be loaded."""
+
+    kind: str | None
+    name: str | None
+    distribution: str
+    version: str | None
+    status: Status
+    error: str | None = None
+
+
+def checked(record: object) -> Plugin:
+    """Return ``record`` as a plain, well-typed ``Plugin``.
+
+    Raises:
+        TypeError: It is no ``Plugin``, or a field has the wrong type.
+        ValueError: A name or an address is not spelt as it must be.
+    """
+    if not isinstance(record, Plugin):
+        raise TypeError(f"a hook yields risdoa.Plugin records, not {type(record).__name__}")
+    values = {field.name: getattr(record, field.name) for field in fields(Plugin)}
+    for field in ("traits", "references"):
+        values[field] = _texts(field, values[field])
+    for field in ("summary", "example"):
+        _require(isinstance(values[field], str), field, "a string", values[field])
+    api = values["api"]
+    _require(isinstance(api, int) and not isinstance(api, bool), "api", "a whole number", api)
+    _require(_matches(_NAME, values["name"]), "name", "words-like-this", values["name"])
+    for field in ("factory", "options", "space"):
+        optional = field != "factory" and values[field] is None
+        correct = optional or _matches(_ADDRESS, values[field])
+        _require(correct, field, "'package.module:Name'", values[field])
+    return Plugin(**values)
+
+
+def _texts(field: str, value: object) -> tuple[str, ...]:
+    """Return a field of several strings as a tuple."""
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    _require(several, field, "a tuple of strings", value)
+    texts = tuple(value) if isinstance(value, Iterable) else ()
+    _require(all(isinstance(text, str) for text in texts), field, "a tuple of strings", value)
+    return texts
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    """Tell whether ``value`` is a string of this pattern."""
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _require(correct: bool, field: str, expected: str, value: object) -> None:
+    """Raise a ``ValueError`` that says what the field must be and what it is."""
+    if not correct:
+        raise ValueError(f"Plugin.{field} must be {expected}, not {value!r}")
