@@ -1,0 +1,87 @@
+"""What stands between the surface and the base station: Rician channels and surface codes."""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import torch
+from torch import Tensor
+
+from risdoa.arrays import Array
+from risdoa.scenarios.draws import complex_normal, integers, subsets, uniform
+from risdoa.steering.plane_wave import PlaneWave
+
+LEVELS = 8
+"""The phases of a 3-bit element."""
+
+STATION_ANGLE = math.pi / 3
+"""The line of sight arrives within ±60° in azimuth and elevation, and so it does at the station."""
+
+
+def rician(array: Array, outputs: int, factor: Tensor, generator: torch.Generator) -> Tensor:
+    """Return H = √(κ/(κ+1)) b aᵀ + √(1/(κ+1)) W, one per Rician factor κ.
+
+    a and b have entries of modulus 1 (plane waves at the surface and at the half-wavelength line
+    of antennas at the base station), W is iid CN(0, 1): the line of sight holds MN·κ/(κ+1) of the
+    mean squared norm MN.
+
+    Shapes:
+        factor: (S,) κ. Returns (S, M, N) complex128.
+    """
+    scenes = factor.shape[0]
+    share = (factor / (factor + 1)).sqrt()[:, None]
+    rest = (1 / (factor + 1)).sqrt()[:, None, None]
+    surface = _plane_waves(array, scenes, generator)
+    station = _plane_waves(Array.linear(outputs, array.wavelength), scenes, generator)
+    scattered = complex_normal((scenes, outputs, array.count), generator)
+    sight = (share * station).unsqueeze(-1) * surface.unsqueeze(-2)
+    return sight.add_(scattered.mul_(rest))
+
+
+def _plane_waves(array: Array, scenes: int, generator: torch.Generator) -> Tensor:
+    """Return plane waves of modulus 1 from drawn directions, (S, N)."""
+    angles = uniform((scenes, 1, 2), -STATION_ANGLE, STATION_ANGLE, generator)
+    positions = torch.cat((angles, torch.full_like(angles[..., :1], math.inf)), dim=-1)
+    return PlaneWave()(array, positions).squeeze(-1) * math.sqrt(array.count)
+
+
+def random_codes(scenes: int, snapshots: int, elements: int, generator: torch.Generator) -> Tensor:
+    """Return codes with every phase drawn from the 3-bit alphabet.
+
+    Shapes:
+        Returns (S, L, N) complex128 of modulus 1.
+    """
+    levels = integers((scenes, snapshots, elements), 0, LEVELS - 1, generator)
+    return _alphabet(generator.device)[levels]
+
+
+def dft_codes(scenes: int, snapshots: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
+    """Return codes drawn without replacement from the 2-D DFT, rounded to 3 bits.
+
+    Shapes:
+        Returns (S, L, nx·ny) complex128 of modulus 1.
+    """
+    rows = subsets(scenes, snapshots, nx * ny, generator)
+    return dft_table(nx, ny).to(generator.device)[rows]
+
+
+def dft_table(nx: int, ny: int) -> Tensor:
+    """Return every 2-D DFT code exp(j2π(p·ix/nx + q·iy/ny)), phases rounded to multiples of π/4.
+
+    Shapes:
+        Returns (nx·ny, nx·ny) complex128: row q·nx + p, column iy·nx + ix.
+    """
+    ix, iy = torch.arange(nx), torch.arange(ny)
+    along_x = torch.outer(ix, ix) * ny
+    along_y = torch.outer(iy, iy) * nx
+    turns = along_y[:, None, :, None] + along_x[None, :, None, :]
+    size = nx * ny
+    levels = (2 * LEVELS * turns + size) // (2 * size) % LEVELS
+    return _alphabet(torch.device("cpu"))[levels.reshape(size, size)]
+
+
+def _alphabet(device: torch.device) -> Tensor:
+    """Return exp(j2πm/8), m = 0, …, 7."""
+    phases = [cmath.exp(2j * math.pi * level / LEVELS) for level in range(LEVELS)]
+    return torch.tensor(phases, dtype=torch.complex128, device=device)

@@ -1,0 +1,70 @@
+"""From positions to snapshots, all scenes at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from risdoa.arrays import Array
+from risdoa.scenarios.draws import complex_normal
+from risdoa.sensing import Sensing
+from risdoa.snapshots import Snapshots
+from risdoa.steering.base import Steering
+
+
+def simulate(
+    *,
+    positions: Tensor,
+    powers: Tensor,
+    array: Array,
+    steering: Steering,
+    sensing: Sensing,
+    snr_db: Tensor,
+    snapshots: int,
+    generator: torch.Generator,
+    blocks: Tensor | None = None,
+) -> tuple[Snapshots, Tensor]:
+    """Return y_l = G_l A s_l + n_l and the signals s_l.
+
+    n_l ~ CN(0, σ²I) with σ² = mean|G_l A s_l|² / 10^(SNR/10), the mean over the snapshots and
+    outputs of the scene as realised. ``steering`` makes the data.
+
+    Shapes:
+        positions: (S, K, 3) rad, rad, m. powers: (S, K), 0 for a source that is not there.
+        snr_db: (S,) dB. blocks: (L,) labels of the snapshots that share a signal, or None.
+        Returns snapshots (S, L, M) with their noise power (S,), and signals (S, L, K).
+    """
+    signals = source_signals(powers, snapshots, generator, blocks)
+    field = signals @ steering(array, positions).transpose(-1, -2)
+    clean = sensing.forward(field)
+    noise_power = mean_power(clean) / 10 ** (snr_db / 10)
+    noise = complex_normal(tuple(clean.shape), generator)
+    values = clean + noise.mul_(noise_power.sqrt()[:, None, None])
+    return Snapshots(values, sensing, blocks, noise_power), signals
+
+
+def source_signals(
+    powers: Tensor, snapshots: int, generator: torch.Generator, blocks: Tensor | None = None
+) -> Tensor:
+    """Return s ~ CN(0, diag(p)), one draw for every block of snapshots.
+
+    Shapes:
+        powers: (S, K). blocks: (L,) labels or None for a fresh signal each.
+        Returns (S, L, K) complex128.
+    """
+    scenes, sources = powers.shape
+    if blocks is None:
+        drawn = complex_normal((scenes, snapshots, sources), generator)
+    else:
+        labels, index = torch.unique(blocks, return_inverse=True)
+        drawn = complex_normal((scenes, labels.numel(), sources), generator)[:, index]
+    return drawn * powers.sqrt().unsqueeze(-2)
+
+
+def mean_power(outputs: Tensor) -> Tensor:
+    """Return mean|y|² over snapshots and outputs.
+
+    Shapes:
+        outputs: (S, L, M) complex. Returns (S,).
+    """
+    return torch.view_as_real(outputs).square().sum(-1).mean((-2, -1))
