@@ -1,0 +1,213 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from risdoa.cli.output import echo_json, echo_table, examples
+from risdoa.errors import InputError, UnknownNameError
+from risdoa.registry import Registry
+
+__all__ = [
+    "FloatList",
+    "IntList",
+    "PluginChain",
+    "PluginName",
+    "Settings",
+    "echo_json",
+    "echo_table",
+    "examples",
+    "json_flag",
+    "options_of",
+    "parse_settings",
+    "registry",
+    "reject_unused",
+    "set_option",
+]
+
+Settings = dict[str, dict[str, str]]
+"""What ``--set`` said: options by plugin name."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def registry() -> Registry:
+    """Return the registry of the running command; it is made on first use."""
+    root = click.get_current_context().find_root()
+    if not isinstance(root.obj, Registry):
+        root.obj = Registry.discover()
+    return root.obj
+
+
+def parse_settings(texts: Iterable[str]) -> Settings:
+    """Read ``plugin.option=value`` texts; hyphens in an option's name count as underscores.
+
+    Raises:
+        InputError: A text has another form, or sets an option twice.
+    """
+    settings: Settings = {}
+    for text in texts:
+        target, equals, value = text.partition("=")
+        plugin, _, option = target.strip().rpartition(".")
+        if not (plugin and option and equals):
+            hint = "write --set PLUGIN.OPTION=VALUE, as in --set newton.iterations=20"
+            raise InputError(f"--set {text!r} is not PLUGIN.OPTION=VALUE", hint)
+        options = settings.setdefault(plugin, {})
+        key = option.replace("-", "_")
+        if key in options:
+            raise InputError(f"--set gives {target.strip()} twice", "give it once")
+        options[key] = value.strip()
+    return settings
+
+
+def options_of(settings: Mapping[str, Mapping[str, str]], name: str) -> dict[str, str]:
+    """Return the options set for a plugin, under its bare or its qualified name."""
+    bare = name.rpartition("/")[2]
+    return {**settings.get(bare, {}), **settings.get(name, {})}
+
+
+def reject_unused(settings: Collection[str], names: Iterable[str]) -> None:
+    """Refuse settings for plugins that the command does not use.
+
+    Raises:
+        InputError: ``--set`` names a plugin that is not among ``names``.
+    """
+    used = list(names)
+    known = {*used, *(name.rpartition("/")[2] for name in used)}
+    for name in settings:
+        if name not in known:
+            hint = f"the plugins in use are {', '.join(sorted(used)) or 'none'}"
+            raise InputError(f"--set {name}.…: this command does not use {name!r}", hint)
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PLUGIN.OPTION=VALUE",
+    callback=lambda _context, _parameter, texts: parse_settings(texts),
+    help="Set an option of a plugin; may be given several times.",
+)
+"""``--set``: the command gets ``settings``, a dict of dicts."""
+
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+"""``--json``: the command gets ``as_json``."""
+
+
+class FloatList(click.ParamType):  # type: ignore[type-arg]
+    """Finite numbers separated by commas: ``0,5,10``."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Return the numbers as a tuple."""
+        if not isinstance(value, str):
+            return tuple(value)
+        numbers = [self._number(part, param, ctx) for part in value.split(",")]
+        if not all(math.isfinite(number) for number in numbers):
+            self.fail(f"{value!r} holds a number that is not finite", param, ctx)
+        return tuple(numbers)
+
+    def _number(self, part: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return one number."""
+        try:
+            return float(part)
+        except ValueError:
+            self.fail(f"{part!r} is not a number; write them as 0,5,10", param, ctx)
+
+
+class IntList(click.ParamType):  # type: ignore[type-arg]
+    """Whole numbers separated by commas: ``1,2``; at least ``least``."""
+
+    name = "integers"
+
+    def __init__(self, least: int | None = None) -> None:
+        self.least = least
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers as a tuple."""
+        if not isinstance(value, str):
+            return tuple(value)
+        try:
+            numbers = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} holds something else than whole numbers", param, ctx)
+        if self.least is not None and min(numbers) < self.least:
+            self.fail(f"{value!r} goes below {self.least}", param, ctx)
+        return numbers
+
+
+class PluginName(click.ParamType):  # type: ignore[type-arg]
+    """The name of a plugin of one kind; the shell completes it."""
+
+    name = "name"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name, which exists.
+
+        Raises:
+            UnknownNameError: No plugin of this kind has this name.
+        """
+        registry().find(self.kind, value)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin like ``incomplete``."""
+        return _completions(ctx, self.kind, "", incomplete)
+
+
+class PluginChain(click.ParamType):  # type: ignore[type-arg]
+    """Names of plugins of one kind, separated by commas: ``music,newton,nf-mle``."""
+
+    name = "names"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names, which exist.
+
+        Raises:
+            UnknownNameError: No plugin of this kind has one of these names.
+        """
+        if not isinstance(value, str):
+            return tuple(value)
+        names = tuple(part.strip() for part in value.split(","))
+        if not all(names):
+            hint = "separate names by single commas, as in music,newton"
+            raise UnknownNameError(f"there is an empty name in {value!r}", hint)
+        for name in names:
+            registry().find(self.kind, name)
+        return names
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the chain with its last name completed."""
+        before, comma, last = incomplete.rpartition(",")
+        return _completions(ctx, self.kind, before + comma, last)
+
+
+def _completions(
+    ctx: click.Context, kind: str, prefix: str, incomplete: str
+) -> list[CompletionItem]:
+    """Return the completions of the last name after ``prefix``."""
+    with ctx.scope(cleanup=False):
+        names = registry().names(kind)
+    return [CompletionItem(prefix + name) for name in names if name.startswith(incomplete)]
