@@ -78,6 +78,12 @@ class Problem:
         """Which coordinates are searched: (3,) bool; the others are fixed by equal bounds."""
         return self.region[:, 1] > self.region[:, 0]
 
+    def search_bounds(self) -> tuple[Tensor, Tensor]:
+        """Return the lower and upper bounds of the region in (φ, θ, w), two tensors (3,)."""
+        low = torch.stack((self.region[0, 0], self.region[1, 0], 1 / self.region[2, 1]))
+        high = torch.stack((self.region[0, 1], self.region[1, 1], 1 / self.region[2, 0]))
+        return low, high
+
     def select(self, scenes: Tensor) -> Problem:
         """Return the problem of the chosen scenes."""
         return replace(

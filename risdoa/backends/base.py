@@ -37,8 +37,11 @@ class Backend(ABC):
 class BatchedBackend(Backend):
     """A backend that works on batches of scenes with one number of sources.
 
-    This base groups the scenes by their number of sources and puts the results together.
+    This base groups the scenes by their number of sources, in batches of at most ``batch`` scenes
+    that bound the memory, and puts the results together.
     """
+
+    batch: ClassVar[int] = 128
 
     @abstractmethod
     def solve(
@@ -62,14 +65,15 @@ class BatchedBackend(Backend):
         groups = []
         with torch.no_grad():
             for sources in problem.sources.unique().tolist():
-                scenes = torch.nonzero(problem.sources == sources).squeeze(-1)
-                part = self.solve(
-                    problem.select(scenes),
-                    None if covariance is None else covariance.select(scenes),
-                    None if start is None else _first_sources(start.select(scenes), sources),
-                    sources,
-                )
-                groups.append((scenes, part))
+                alike = torch.nonzero(problem.sources == sources).squeeze(-1)
+                for scenes in alike.split(self.batch):
+                    part = self.solve(
+                        problem.select(scenes),
+                        None if covariance is None else covariance.select(scenes),
+                        None if start is None else _first_sources(start.select(scenes), sources),
+                        sources,
+                    )
+                    groups.append((scenes, part))
         return merge(groups, problem.scenes)
 
 

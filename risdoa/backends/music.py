@@ -1,0 +1,89 @@
+"""MUSIC: peaks of the signal-subspace spectrum, or of the matched one in the measurement domain."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from risdoa.backends.base import BatchedBackend
+from risdoa.backends.subspace_scan import subspace_spectrum
+from risdoa.conventions import invert_range
+from risdoa.covariance import Covariance
+from risdoa.errors import InputError
+from risdoa.grid import Grid, search_grid
+from risdoa.problem import Estimates, Problem
+from risdoa.scan import Matched
+
+MATCHED_NOTE = "music scanned the matched subspace spectrum of the measurements: no covariance"
+
+
+class Music(BatchedBackend):
+    """Finds sources one after the other as peaks of a spectrum over (φ, θ, 1/r).
+
+    From a covariance: ‖U_sᴴa‖², which equals 1 - ‖U_nᴴa‖² of the noise subspace, with recursive
+    projection for the second source on. Without one, or of too small a rank: the matched subspace
+    spectrum Σ_b ‖Q(p)ᴴy_b‖²/‖y_b‖² of the measurements, which the notes of the result say.
+
+    ``density`` is the number of grid points per −3 dB half-width, ``zoom`` how often the step around
+    a peak is halved.
+    """
+
+    name: ClassVar[str] = "music"
+    traits: ClassVar[tuple[str, ...]] = ("covariance-optional",)
+
+    def __init__(self, density: float = 1.0, zoom: int = 5) -> None:
+        if density <= 0 or zoom < 0:
+            raise InputError(f"music needs density > 0 and zoom >= 0, got {density} and {zoom}")
+        self.density, self.zoom = density, zoom
+
+    def solve(
+        self,
+        problem: Problem,
+        covariance: Covariance | None,
+        start: Estimates | None,
+        sources: int,
+    ) -> Estimates:
+        """Return ``sources`` peaks for every scene; a start is not used."""
+        grid = search_grid(problem.array, problem.region, self.density)
+        if covariance is None or covariance.width < sources:
+            return self._matched(problem, grid, sources)
+        basis = covariance.signal_subspace(sources)
+        points = grid.points().to(basis.device)
+        steering = problem.steering(problem.array, invert_range(points).to(torch.float32))
+        found = points.new_zeros((problem.scenes, 0, 3))
+        for _ in range(sources):
+            spent = problem.steering(problem.array, invert_range(found)) if found.numel() else None
+            peak = points[subspace_spectrum(steering, basis, spent).argmax(-1)]
+            peak = self._zoom(problem, basis, spent, peak, grid)
+            found = torch.cat((found, peak.unsqueeze(1)), dim=1)
+        steered = problem.steering(problem.array, invert_range(found))
+        value = subspace_spectrum(steered, basis, None)
+        return Estimates.at(invert_range(found), 1 - value.mean(-1))
+
+    def _zoom(
+        self, problem: Problem, basis: Tensor, spent: Tensor | None, peak: Tensor, grid: Grid
+    ) -> Tensor:
+        """Return peaks refined by searching 3 × 3 × 3 neighbours at ever smaller steps."""
+        steps = grid.steps().to(peak.device)
+        low, high = problem.search_bounds()
+        offsets = torch.cartesian_prod(*([torch.tensor([0.0, -1.0, 1.0])] * 3)).to(peak)
+        for _ in range(self.zoom):
+            steps = steps / 2
+            near = (peak.unsqueeze(1) + offsets * steps).clamp(low, high)
+            steering = problem.steering(problem.array, invert_range(near))
+            value = subspace_spectrum(steering, basis, spent)
+            peak = torch.take_along_dim(near, value.argmax(-1)[:, None, None], 1).squeeze(1)
+        return peak
+
+    def _matched(self, problem: Problem, grid: Grid, sources: int) -> Estimates:
+        """Return the peaks of the matched subspace spectrum."""
+        matched = Matched.prepare(problem, grid)
+        found = matched.points.new_zeros((problem.scenes, 0, 3))
+        for _ in range(sources):
+            found = torch.cat((found, matched.best(found).unsqueeze(1)), dim=1)
+        energy = (problem.snapshots.values.abs() ** 2).sum((-2, -1))
+        explained = matched.explained(found)
+        return Estimates.at(invert_range(found), 1 - explained / energy, (MATCHED_NOTE,))
+

@@ -1,0 +1,53 @@
+"""The MUSIC objective with its exact derivatives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from risdoa.conventions import invert_range
+from risdoa.likelihood import Evaluation
+from risdoa.problem import Problem
+
+
+def null_spectrum(problem: Problem, basis: Tensor, search: Tensor) -> Evaluation:
+    """Return f = aᴴP_n a = 1 - ‖Uᴴa‖² for one source a scene, with gradient and curvature.
+
+    Gradient 2 Re(∂aᴴ P_n a). Curvature: the Hessian 2 Re(∂aᴴP_n∂a) + 2 Re(aᴴP_n∂²a), whose second
+    term comes from forward differentiation of the gradient; negative eigenvalues are mirrored, so
+    that a Newton step always descends.
+
+    Shapes:
+        basis: (S, N, K) orthonormal. search: (S, 3) in (φ, θ, w). Q = 3.
+    """
+
+    def gradient_of(at: Tensor) -> Tensor:
+        return _value_and_gradient(problem, basis, at)[1]
+
+    cost, gradient = _value_and_gradient(problem, basis, search)
+    columns = []
+    for axis in range(3):
+        tangent = torch.zeros_like(search)
+        tangent[..., axis] = 1.0
+        columns.append(torch.func.jvp(gradient_of, (search,), (tangent,))[1])
+    hessian = torch.stack(columns, dim=-1)
+    return Evaluation(cost, gradient, _convex((hessian + hessian.mT) / 2))
+
+
+def _value_and_gradient(problem: Problem, basis: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
+    steering, slopes = problem.steering.derivatives(
+        problem.array, invert_range(search.unsqueeze(-2))
+    )
+    vector, slope = steering[..., 0], slopes[..., 0, :]
+    rest = vector - (basis @ (basis.mH @ vector.unsqueeze(-1))).squeeze(-1)
+    gradient = 2 * (slope.conj() * rest.unsqueeze(-1)).sum(-2).real
+    return (rest.real**2 + rest.imag**2).sum(-1), gradient
+
+
+def _convex(hessian: Tensor) -> Tensor:
+    """Return |H|, the Hessian with its negative eigenvalues mirrored, in scaled coordinates."""
+    scale = hessian.diagonal(dim1=-2, dim2=-1).abs().clamp_min(1e-300).rsqrt()
+    scaled = hessian * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    values, vectors = torch.linalg.eigh(scaled)
+    mirrored = (vectors * values.abs().unsqueeze(-2)) @ vectors.mT
+    return mirrored / scale.unsqueeze(-1) / scale.unsqueeze(-2)

@@ -1,0 +1,89 @@
+"""Newton refinement of the MUSIC objective, source by source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from risdoa.backends.base import BatchedBackend
+from risdoa.backends.music import Music
+from risdoa.backends.music_objective import null_spectrum
+from risdoa.conventions import invert_range
+from risdoa.covariance import Covariance
+from risdoa.errors import InputError
+from risdoa.likelihood import Evaluation, conditional, grams
+from risdoa.minimise import Minimum, minimise
+from risdoa.problem import Estimates, Problem
+
+MATCHED_NOTE = "newton refined the matched subspace spectrum of the measurements: no covariance"
+
+
+class Newton(BatchedBackend):
+    """Descends to the nearest minimum of the MUSIC null spectrum, damped and inside the region.
+
+    Without a covariance, or with one of too small a rank, it descends on what the matched subspace
+    spectrum of all sources together leaves unexplained. Alone it starts from MUSIC's own scan.
+    """
+
+    name: ClassVar[str] = "newton"
+    traits: ClassVar[tuple[str, ...]] = ("covariance-optional", "start-optional")
+
+    def __init__(self, iterations: int = 30) -> None:
+        if iterations < 1:
+            raise InputError(f"newton needs iterations >= 1, got {iterations}")
+        self.iterations = iterations
+
+    def solve(
+        self,
+        problem: Problem,
+        covariance: Covariance | None,
+        start: Estimates | None,
+        sources: int,
+    ) -> Estimates:
+        """Return the refined start; sources without a valid start stay as they are, invalid."""
+        if start is None:
+            start = Music().solve(problem, covariance, None, sources)
+        search = invert_range(start.positions.to(torch.float64))
+        low, high = problem.search_bounds()
+        if covariance is None or covariance.width < sources:
+            end = self._matched(problem, search, low, high)
+            notes = (*start.notes, MATCHED_NOTE)
+        else:
+            end = self._subspace(problem, covariance.signal_subspace(sources), search, low, high)
+            notes = start.notes
+        found = end.point.reshape(search.shape)
+        found = torch.where(start.valid.unsqueeze(-1), found, search)
+        shape = (problem.scenes, -1)
+        return replace(
+            Estimates.at(invert_range(found), end.cost.reshape(shape).mean(-1), notes),
+            valid=start.valid,
+            converged=end.converged.reshape(shape).all(-1),
+            iterations=end.iterations.reshape(shape).amax(-1),
+        )
+
+    def _subspace(
+        self, problem: Problem, basis: Tensor, search: Tensor, low: Tensor, high: Tensor
+    ) -> Minimum:
+        """Minimise the null spectrum of every source on its own."""
+        sources = search.shape[1]
+
+        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
+            scenes = index // sources
+            return null_spectrum(problem.select(scenes), basis[scenes], point)
+
+        flat = search.flatten(0, 1)
+        return minimise(evaluate, flat, low, high, self.iterations, scale=1e-12)
+
+    def _matched(self, problem: Problem, search: Tensor, low: Tensor, high: Tensor) -> Minimum:
+        """Minimise Σ_b ‖Π_b⊥ y_b‖² over all sources together."""
+        sources = search.shape[1]
+
+        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
+            return conditional(grams(problem.select(index), point.unflatten(1, (sources, 3))))
+
+        return minimise(
+            evaluate, search.flatten(1), low.repeat(sources), high.repeat(sources), self.iterations
+        )

@@ -1,0 +1,111 @@
+"""Damped, bounded Newton minimisation of many small problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.likelihood import Evaluation
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a batch of minimisations ended.
+
+    Shapes:
+        point: (S, Q). cost: (S,). curvature: (S, Q, Q). converged: (S,) bool. iterations: (S,) int.
+    """
+
+    point: Tensor
+    cost: Tensor
+    curvature: Tensor
+    converged: Tensor
+    iterations: Tensor
+
+
+def minimise(
+    evaluate: Callable[[Tensor, Tensor], Evaluation],
+    start: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+    iterations: int = 40,
+    tolerance: float = 1e-9,
+    scale: float = 0.0,
+) -> Minimum:
+    """Minimise by Levenberg–Marquardt steps inside a box, with an acceptance test.
+
+    A step solves (H + μ diag H) δ = -g on the coordinates that are not held at a bound, is clipped to
+    the box, and is taken only if the cost falls; μ falls after success and rises after failure. A
+    scene has converged when the decrease that its model promises is below ``tolerance`` times the
+    cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes are not evaluated again.
+
+    Shapes:
+        evaluate: (points (S', Q), scene indices (S',)) -> Evaluation of those scenes.
+        start: (S, Q). lower, upper: (S, Q) or (Q,).
+    """
+    lower, upper = lower.expand_as(start), upper.expand_as(start)
+    point = start.clamp(lower, upper)
+    scenes = torch.arange(len(point), device=point.device)
+    state = evaluate(point, scenes)
+    cost, gradient, curvature = state.cost.clone(), state.gradient.clone(), state.curvature.clone()
+    damping = torch.full_like(cost, 1e-3)
+    done = torch.zeros_like(cost, dtype=torch.bool)
+    count = torch.zeros_like(cost, dtype=torch.int64)
+    for _ in range(iterations):
+        active = torch.nonzero(~done).squeeze(-1)
+        if not len(active):
+            break
+        step = _step(
+            point[active],
+            gradient[active],
+            curvature[active],
+            damping[active],
+            lower[active],
+            upper[active],
+        )
+        trial = (point[active] + step).clamp(lower[active], upper[active])
+        moved = trial - point[active]
+        promise = -_predicted(moved, gradient[active], curvature[active])
+        result = evaluate(trial, active)
+        better = result.cost < cost[active]
+        count[active] += 1
+        small = promise.abs() <= tolerance * cost[active].abs().clamp_min(max(scale, 1e-300))
+        taken = active[better]
+        point[taken] = trial[better]
+        cost[taken] = result.cost[better]
+        gradient[taken] = result.gradient[better]
+        curvature[taken] = result.curvature[better]
+        damping[active] = torch.where(better, damping[active] * 0.2, damping[active] * 8)
+        done[active] = small | (damping[active] > 1e8)
+        damping.clamp_(min=1e-9)
+    return Minimum(point, cost, curvature, done, count)
+
+
+def _step(
+    point: Tensor,
+    gradient: Tensor,
+    curvature: Tensor,
+    damping: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+) -> Tensor:
+    """Return the damped Newton step on the coordinates that may move, 0 on the others."""
+    held = ((point <= lower) & (gradient >= 0)) | ((point >= upper) & (gradient <= 0))
+    diagonal = curvature.diagonal(dim1=-2, dim2=-1)
+    diagonal = diagonal.clamp_min(1e-12 * diagonal.amax(-1, keepdim=True) + 1e-300)
+    scale = diagonal.rsqrt()
+    scaled = curvature * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    moving = (~held).to(point.dtype)
+    scaled = scaled * moving.unsqueeze(-1) * moving.unsqueeze(-2)
+    system = scaled + torch.diag_embed(damping.unsqueeze(-1) * moving + (1 - moving) + 1e-12)
+    solved = torch.linalg.solve(system, (gradient * scale * moving).unsqueeze(-1)).squeeze(-1)
+    return -solved * scale * moving
+
+
+def _predicted(moved: Tensor, gradient: Tensor, curvature: Tensor) -> Tensor:
+    """Return the change that the quadratic model gives, gᵀδ + ½ δᵀHδ."""
+    bent = (curvature @ moved.unsqueeze(-1)).squeeze(-1)
+    return (moved * (gradient + 0.5 * bent)).sum(-1)
