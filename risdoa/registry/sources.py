@@ -94,20 +94,26 @@ def _sources(distribution: metadata.Distribution) -> list[Source]:
 
 def _entry_points(distribution: metadata.Distribution) -> list[Source]:
     """Return one source for each entry point of the group."""
-    name, version = str(distribution.metadata["Name"]), distribution.metadata["Version"]
+    fields = {field: distribution.metadata[field] for field in distribution.metadata}
+    name = fields.get("Name") or _stem(distribution)
+    version = fields.get("Version")
     points = [point for point in distribution.entry_points if point.group == GROUP]
     return [Source(name, version, point.value, point.load) for point in points]
 
 
 def _damaged(distribution: metadata.Distribution, failure: Failure) -> Source:
     """Return a source that fails to load with the error met in its metadata."""
-    folder = getattr(distribution, "_path", None)
-    name = getattr(folder, "name", "unknown").split("-")[0]
 
     def load() -> object:
         raise PluginLoadError(f"damaged metadata: {failure}")
 
-    return Source(name, None, "", load)
+    return Source(_stem(distribution), None, "", load)
+
+
+def _stem(distribution: metadata.Distribution) -> str:
+    """Return the name in a distribution's folder, where its metadata do not tell."""
+    folder = getattr(distribution, "_path", None)
+    return str(getattr(folder, "name", "unknown")).split("-")[0]
 
 
 def _names(text: str) -> frozenset[str]:
