@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
 
+from risdoa import __version__
 from risdoa.errors import PluginLoadError
 from risdoa.registry.containment import Failure, attempt
 
@@ -65,7 +66,7 @@ def canonical(distribution: str) -> str:
 def builtin() -> Source:
     """Return risdoa's own plugins."""
     module = "risdoa.registry.builtins"
-    return Source(OWN, import_module("risdoa").__version__, module, lambda: import_module(module))
+    return Source(OWN, __version__, module, lambda: import_module(module))
 
 
 def third_party() -> Iterator[Source]:
