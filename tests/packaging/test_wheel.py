@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from pathlib import Path
 
 import pytest
 
 import risdoa
 
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent.parent
 
 FIND_DATA = """
 from importlib import resources
@@ -37,8 +39,6 @@ def _run(*command, **options):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built from the working tree."""
-    from tests.conftest import ROOT
-
     out = tmp_path_factory.mktemp("dist")
     _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, cwd=ROOT)
     (built,) = out.glob("*.whl")
@@ -55,8 +55,7 @@ def installed(wheel, tmp_path_factory):
     site = sysconfig.get_path("purelib", "venv", variables)
     pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
     _run(*pip, "install", "--no-deps", "--no-index", "--quiet", wheel)
-    with open(os.path.join(site, "borrowed.pth"), "w", encoding="utf-8") as stream:  # noqa: PTH123, PTH118
-        stream.write(sysconfig.get_path("purelib") + "\n")
+    (Path(site) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"
 
 
