@@ -1,0 +1,58 @@
+"""Several losses as one: a weighted sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from risdoa.covariance import Covariance
+from risdoa.errors import InputError
+from risdoa.losses.base import Loss
+from risdoa.problem import Truth
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss and its weight in a sum."""
+
+    name: str
+    loss: Loss
+    weight: float
+
+
+class Combination(Loss):
+    """Σ_i w_i L_i.
+
+    Raises:
+        InputError: without terms, for one name twice, or for a weight that is negative or infinite.
+    """
+
+    name: ClassVar[str] = "combination"
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        self.terms = tuple(terms)
+        names = [term.name for term in self.terms]
+        if not names:
+            raise InputError("a combination of losses needs at least one term")
+        if len(set(names)) < len(names):
+            raise InputError(f"a combination names every loss once, got {', '.join(names)}")
+        for term in self.terms:
+            if not (math.isfinite(term.weight) and term.weight >= 0):
+                raise InputError(f"the weight of {term.name} must be >= 0, got {term.weight!r}")
+
+    def parts(self, covariance: Covariance, truth: Truth) -> dict[str, Tensor]:
+        """Return every term by name, (S,) each, before weighting."""
+        return {term.name: term.loss(covariance, truth) for term in self.terms}
+
+    def weighted(self, parts: dict[str, Tensor]) -> Tensor:
+        """Return Σ_i w_i L_i from the parts, (S,)."""
+        first, *others = (term.weight * parts[term.name] for term in self.terms)
+        return sum(others, start=first)
+
+    def __call__(self, covariance: Covariance, truth: Truth) -> Tensor:
+        """Return the weighted sum; see :meth:`Loss.__call__`."""
+        return self.weighted(self.parts(covariance, truth))
