@@ -19,6 +19,10 @@ class Model(ABC):
     name: ClassVar[str] = ""
     traits: ClassVar[tuple[str, ...]] = ()
 
+    def supports(self, problem: Problem) -> bool:
+        """Whether a covariance can be had from these measurements at all; True unless overridden."""
+        return True
+
     @abstractmethod
     def __call__(self, problem: Problem) -> Covariance:
         """Return the covariance of every scene, Hermitian positive semidefinite.
