@@ -64,9 +64,7 @@ class Covariance:
         """Return ‖R‖² = ‖FᴴF‖² + 2δ‖F‖² + δ²N, (…)."""
         load = self._load()
         return (
-            squared_norm(self._small_product())
-            + 2 * load * self.energy()
-            + load**2 * self.elements
+            squared_norm(self._small_product()) + 2 * load * self.energy() + load**2 * self.elements
         )
 
     def _small_product(self) -> Tensor:
@@ -119,9 +117,8 @@ class Covariance:
 
     def normalised(self) -> Covariance:
         """Return R scaled to tr R = N; a zero covariance stays zero."""
-        trace = self.trace()
-        tiny = torch.finfo(trace.dtype).tiny
-        return self.scaled(self.elements / trace.clamp_min(tiny))
+        mean = self.trace() / self.elements
+        return self.scaled(mean.clamp_min(torch.finfo(mean.dtype).tiny).reciprocal())
 
     def shrunk(self, alpha: float) -> Covariance:
         """Return (1 - α)R + α tr(R)/N · I."""

@@ -163,6 +163,24 @@ class Truth:
             None if self.signals is None else self.signals[scenes],
         )
 
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Truth:
+        """Return the truth on another device or in another complex precision."""
+        real = dtype.to_real() if dtype else None
+        signals, load = self.signals, self.covariance.load
+        return Truth(
+            self.positions.to(device=device, dtype=real),
+            self.mask.to(device=device),
+            self.powers.to(device=device, dtype=real),
+            self.problem.to(device, dtype),
+            Covariance(
+                self.covariance.factor.to(device=device, dtype=dtype),
+                None if load is None else load.to(device=device, dtype=real),
+            ),
+            None if signals is None else signals.to(device=device, dtype=dtype),
+        )
+
 
 @dataclass(frozen=True)
 class Estimates:

@@ -57,6 +57,19 @@ class Sensing(ABC):
             outputs: (…, L, M). Returns (…, L, N).
         """
 
+    def equalised_gain(self, vectors: Tensor) -> Tensor:
+        """Return the mean over l of aᴴE_lG_la, E_l being :meth:`equalised_adjoint`.
+
+        What a unit signal from a leaves, on average, in aᴴ of its equalised back-projection. This
+        default goes through :meth:`observe`; it may be overridden by something cheaper.
+
+        Shapes:
+            vectors: (…, N, P). Returns (…, P) real.
+        """
+        seen = self.observe(vectors).movedim(-1, 0)
+        back = self.equalised_adjoint(seen).mean(-2)
+        return (vectors.movedim(-1, 0).conj() * back).sum(-1).real.movedim(0, -1)
+
     @abstractmethod
     def select(self, scenes: Tensor) -> Sensing:
         """Return the sensing of the chosen scenes."""
@@ -154,12 +167,21 @@ class RisCoded(Sensing):
 
     def equalised_adjoint(self, outputs: Tensor) -> Tensor:
         """Return c_l* ∘ Hᴴ (HHᴴ + ρI)⁻¹ y_l; see :meth:`Sensing.equalised_adjoint`."""
+        outputs = outputs.transpose(-1, -2)
+        return self.adjoint(torch.linalg.solve(self._loaded_gram(), outputs).transpose(-1, -2))
+
+    def equalised_gain(self, vectors: Tensor) -> Tensor:
+        """Return aᴴTa with T = Hᴴ(HHᴴ + ρI)⁻¹H ∘ (1/L) Σ_l c_l* c_lᵀ, one N × N matrix a scene."""
+        solved = torch.linalg.solve(self._loaded_gram(), self.channel)
+        codes = self.codes.conj().transpose(-1, -2) @ self.codes / self.codes.shape[-2]
+        normal = (self.channel.mH @ solved) * codes
+        return ((normal @ vectors) * vectors.conj()).real.sum(-2)
+
+    def _loaded_gram(self) -> Tensor:
+        """Return HHᴴ + ρI with ρ = tr(HHᴴ)/M."""
         gram = self.channel @ self.channel.mH
-        count = gram.shape[-1]
         load = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
-        loaded = gram + load * torch.eye(count, dtype=gram.dtype, device=gram.device)
-        solved = torch.linalg.solve(loaded, outputs.transpose(-1, -2)).transpose(-1, -2)
-        return self.adjoint(solved)
+        return gram + load * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
 
     def matrix(self) -> Tensor:
         """Return G_l = H diag(c_l) as (…, L, M, N), on explicit request only."""

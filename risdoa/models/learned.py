@@ -1,0 +1,58 @@
+"""What learned covariance models share, and what is mixed in at inference."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+
+from risdoa.covariance import Covariance
+from risdoa.errors import InputError
+from risdoa.models.base import Model
+from risdoa.models.sample import Sample
+from risdoa.problem import Problem
+
+
+class LearnedModel(torch.nn.Module, Model):
+    """A network that predicts a covariance.
+
+    Subclasses write :meth:`predict`. Losses see its R, in training and in validation. A call in
+    eval mode gives what estimation gets:
+
+        R ← β R/tr(R)·N + (1 - β) S/tr(S)·N  with S the classical covariance, then
+        R ← (1 - α)R + α tr(R)/N · I.
+
+    Top-level children (``backbone``, ``head``) are the groups whose gradient norms are reported.
+
+    Args:
+        beta: β in [0, 1]; 1 takes the network alone.
+        shrinkage: α in [0, 1).
+
+    Raises:
+        InputError: for β or α outside these bounds.
+    """
+
+    traits: ClassVar[tuple[str, ...]] = ("learned",)
+
+    def __init__(self, beta: float = 1.0, shrinkage: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= beta <= 1:
+            raise InputError(f"beta must lie in [0, 1], got {beta!r}")
+        if not 0 <= shrinkage < 1:
+            raise InputError(f"shrinkage must lie in [0, 1), got {shrinkage!r}")
+        self.beta, self.shrinkage = beta, shrinkage
+
+    @abstractmethod
+    def predict(self, problem: Problem) -> Covariance:
+        """Return the network's own R, before blending and shrinkage; see :meth:`Model.__call__`."""
+
+    def forward(self, problem: Problem) -> Covariance:
+        """Return R; in eval mode blended and shrunk."""
+        covariance = self.predict(problem)
+        if self.training:
+            return covariance
+        sample = Sample()
+        if self.beta < 1 and sample.supports(problem):
+            covariance = covariance.blended(sample(problem), self.beta)
+        return covariance.shrunk(self.shrinkage) if self.shrinkage > 0 else covariance
