@@ -32,22 +32,23 @@ class Array:
         """Check shapes and values once, so that nothing behind has to."""
         if self.positions.ndim < 2 or self.positions.shape[-1] != 3 or self.count == 0:
             raise InputError(
-                f"element positions must be (…, N, 3) with N >= 1, got {tuple(self.positions.shape)}",
+                "element positions must be (…, N, 3) with N >= 1, got "
+                f"{tuple(self.positions.shape)}",
                 "give x, y and z in metres for every element",
             )
         if not self.positions.is_floating_point() or not bool(self.positions.isfinite().all()):
             raise InputError("element positions must be finite real numbers in metres")
         if not (math.isfinite(self.wavelength) and self.wavelength > 0):
-            raise InputError(f"the wavelength must be positive and finite, got {self.wavelength!r} m")
+            raise InputError(
+                f"the wavelength must be positive and finite, got {self.wavelength!r} m"
+            )
         if self.gains is not None and self.gains.shape[-1:] != (self.count,):
             raise InputError(
                 f"element gains must be (…, {self.count}), got {tuple(self.gains.shape)}"
             )
 
     @classmethod
-    def planar(
-        cls, nx: int, ny: int, wavelength: float = 1.0, spacing: float = 0.5
-    ) -> Array:
+    def planar(cls, nx: int, ny: int, wavelength: float = 1.0, spacing: float = 0.5) -> Array:
         """Return nx × ny elements in the x-y plane, centred; element n = iy·nx + ix.
 
         Coordinates are (ix - (nx - 1)/2)·d with d = ``spacing``·``wavelength``: half-integers
@@ -108,7 +109,9 @@ class Array:
         """The far-field limit 2D²/λ in metres."""
         return 2 * self.diameter**2 / self.wavelength
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Array:
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Array:
         """Return the array on another device or in another real precision."""
         gains = self.gains
         if gains is not None:

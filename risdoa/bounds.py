@@ -1,7 +1,7 @@
 """Cramér–Rao bounds on positions.
 
-Bounds are error covariances in (φ, θ, r), radians and metres. Fixed coordinates (equal region bounds)
-have variance 0, masked sources NaN.
+Bounds are error covariances in (φ, θ, r), radians and metres. Fixed coordinates (equal region
+bounds) have variance 0, masked sources NaN.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from risdoa import likelihood
 from risdoa.conventions import invert_range
 from risdoa.errors import InputError
-from risdoa import likelihood
 from risdoa.problem import Problem, Truth
 
 
@@ -39,8 +39,8 @@ def deterministic(truth: Truth) -> Tensor:
 def stochastic(truth: Truth) -> Tensor:
     """Return the stochastic bound: s_l ~ CN(0, P), with unknown powers and noise power.
 
-    The position block of the inverse of the Slepian–Bangs information over positions, log powers and
-    log σ².
+    The position block of the inverse of the Slepian–Bangs information over positions, log powers
+    and log σ².
 
     Shapes:
         Returns (S, K, 3, 3) in rad, rad, m.
@@ -53,7 +53,7 @@ def stochastic(truth: Truth) -> Tensor:
             "the stochastic bound holds for a fresh source signal in every snapshot",
             "use the deterministic bound for blocks and static sources",
         )
-    return _by_count(truth, lambda part, _, k: _stochastic(part))
+    return _by_count(truth, lambda part, _index, _count: _stochastic(part))
 
 
 def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Te
     Shapes:
         information: (S, Q, Q), Q >= 3K. search: (S, K, 3). free: (3,) bool. Returns (S, K, 3, 3).
     """
-    scenes, sources = search.shape[:2]
+    sources = search.shape[1]
     keep = torch.ones(information.shape[-1], dtype=torch.bool, device=search.device)
     keep[: 3 * sources] = free.repeat(sources)
     index = torch.nonzero(keep).squeeze(-1)
@@ -76,7 +76,8 @@ def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Te
     blocks = blocks.unflatten(3, (sources, 3)).diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
     to_range = torch.ones_like(search)
     to_range[..., 2] = -1 / search[..., 2] ** 2
-    return blocks * to_range.unsqueeze(-1) * to_range.unsqueeze(-2)
+    scaled: Tensor = blocks * to_range.unsqueeze(-1) * to_range.unsqueeze(-2)
+    return scaled
 
 
 def _safe_inverse(matrix: Tensor) -> Tensor:
@@ -88,7 +89,8 @@ def _safe_inverse(matrix: Tensor) -> Tensor:
     scaled = matrix * scale.unsqueeze(-1) * scale.unsqueeze(-2)
     values, vectors = torch.linalg.eigh((scaled + scaled.mT) / 2)
     inverse = (vectors / values.clamp_min(1e-14).unsqueeze(-2)) @ vectors.mT
-    return inverse * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    result: Tensor = inverse * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    return result
 
 
 def _deterministic(truth: Truth, signals: Tensor) -> Tensor:
@@ -121,7 +123,8 @@ def _by_count(truth: Truth, bound: Callable[[Truth, Tensor, int], Tensor]) -> Te
     scenes, width = truth.mask.shape
     result = truth.positions.new_full((scenes, width, 3, 3), torch.nan, dtype=torch.float64)
     counts = truth.mask.sum(-1)
-    if not bool((truth.mask == (torch.arange(width, device=counts.device) < counts[:, None])).all()):
+    leading = torch.arange(width, device=counts.device) < counts[:, None]
+    if not bool((truth.mask == leading).all()):
         raise InputError("the sources of a truth must stand before its masked entries")
     for count in counts.unique().tolist():
         index = torch.nonzero(counts == count).squeeze(-1)

@@ -6,8 +6,8 @@ elevation θ and range r stands at r·(u, v, ζ) with
     u = sin φ cos θ,    v = sin θ,    ζ = cos φ cos θ.
 
 Inside the library positions are (φ, θ, r) in radians and metres. Files, tables and the command line
-use degrees and metres, and the name carries the unit (``azimuth_deg``, ``range_m``). Searches run in
-(φ, θ, w) with w = 1/r, in which the range resolution of an array is uniform.
+use degrees and metres, and the name carries the unit (``azimuth_deg``, ``range_m``). Searches run
+in (φ, θ, w) with w = 1/r, in which the range resolution of an array is uniform.
 
 Fields follow exp(-jkρ): the phase falls with the distance ρ travelled.
 """
@@ -20,9 +20,7 @@ import torch
 from torch import Tensor
 
 COORDINATES = ("azimuth", "elevation", "range")
-SNR_DEFINITION = (
-    "mean |noise-free output|^2 / noise variance, per output, all sources together"
-)
+SNR_DEFINITION = "mean |noise-free output|^2 / noise variance, per output, all sources together"
 RAD_PER_DEG = math.pi / 180.0
 
 

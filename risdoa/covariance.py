@@ -43,7 +43,8 @@ class Covariance:
         """The width J of the factor, which bounds the rank of R - δI."""
         return self.factor.shape[-1]
 
-    def _load(self) -> Tensor:
+    def load_or_zero(self) -> Tensor:
+        """Return δ, 0 where there is none, (…)."""
         if self.load is not None:
             return self.load
         return self.factor.real.new_zeros(self.factor.shape[:-2])
@@ -58,11 +59,11 @@ class Covariance:
 
     def trace(self) -> Tensor:
         """Return tr R = ‖F‖² + Nδ, (…)."""
-        return self.energy() + self.elements * self._load()
+        return self.energy() + self.elements * self.load_or_zero()
 
     def squared_norm(self) -> Tensor:
         """Return ‖R‖² = ‖FᴴF‖² + 2δ‖F‖² + δ²N, (…)."""
-        load = self._load()
+        load = self.load_or_zero()
         return (
             squared_norm(self._small_product()) + 2 * load * self.energy() + load**2 * self.elements
         )
@@ -74,7 +75,7 @@ class Covariance:
 
     def inner(self, other: Covariance) -> Tensor:
         """Return tr(R S) = ‖F_RᴴF_S‖² + δ_R‖F_S‖² + δ_S‖F_R‖² + Nδ_Rδ_S, (…)."""
-        mine, theirs = self._load(), other._load()
+        mine, theirs = self.load_or_zero(), other.load_or_zero()
         return (
             squared_norm(self.factor.mH @ other.factor)
             + mine * other.energy()
@@ -84,7 +85,7 @@ class Covariance:
 
     def apply(self, vectors: Tensor) -> Tensor:
         """Return R X for X (…, N, P)."""
-        shift = self._load()[..., None, None] * vectors
+        shift = self.load_or_zero()[..., None, None] * vectors
         return self.factor @ (self.factor.mH @ vectors) + shift
 
     def signal_subspace(self, sources: int) -> Tensor:
@@ -106,9 +107,11 @@ class Covariance:
             )
         factor = self.factor.to(torch.complex128)
         if self.width > self.elements:
-            return torch.linalg.eigh(factor @ factor.mH)[1][..., -sources:]
+            wide: Tensor = torch.linalg.eigh(factor @ factor.mH)[1][..., -sources:]
+            return wide
         vectors = torch.linalg.eigh(factor.mH @ factor)[1][..., -sources:]
-        return torch.linalg.qr(factor @ vectors)[0]
+        basis: Tensor = torch.linalg.qr(factor @ vectors)[0]
+        return basis
 
     def scaled(self, factor: Tensor) -> Covariance:
         """Return c·R for real c >= 0 of shape (…)."""
@@ -122,7 +125,7 @@ class Covariance:
 
     def shrunk(self, alpha: float) -> Covariance:
         """Return (1 - α)R + α tr(R)/N · I."""
-        load = (1 - alpha) * self._load() + alpha * self.trace() / self.elements
+        load = (1 - alpha) * self.load_or_zero() + alpha * self.trace() / self.elements
         return Covariance(self.factor * (1 - alpha) ** 0.5, load)
 
     def blended(self, other: Covariance, beta: float) -> Covariance:
@@ -131,12 +134,12 @@ class Covariance:
         factor = torch.cat(
             (mine.factor * beta**0.5, theirs.factor.to(mine.factor.dtype) * (1 - beta) ** 0.5), -1
         )
-        return Covariance(factor, beta * mine._load() + (1 - beta) * theirs._load())
+        return Covariance(factor, beta * mine.load_or_zero() + (1 - beta) * theirs.load_or_zero())
 
     def dense(self) -> Tensor:
         """Return R as (…, N, N), on explicit request only."""
         eye = torch.eye(self.elements, dtype=self.factor.dtype, device=self.factor.device)
-        return self.factor @ self.factor.mH + self._load()[..., None, None] * eye
+        return self.factor @ self.factor.mH + self.load_or_zero()[..., None, None] * eye
 
     def select(self, scenes: Tensor) -> Covariance:
         """Return the covariances of the chosen scenes."""

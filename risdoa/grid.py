@@ -28,8 +28,8 @@ class Resolution:
 def resolution(array: Array, region: Tensor) -> Resolution:
     """Return the half-widths of an array in a region, from the spread of its elements.
 
-    For small offsets |aᴴa'|² = 1 - k² var(p·δd) and 1 - k² var(|p|² - (p·d)²) δw²/4; the half-widths
-    follow from the spread across the region's directions, the largest one counting.
+    For small offsets |aᴴa'|² = 1 - k² var(p·δd) and 1 - k² var(|p|² - (p·d)²) δw²/4; the
+    half-widths follow from the spread across the region's directions, the largest one counting.
     """
     points = array.positions.reshape(-1, array.count, 3).to(torch.float64)
     points = points - points.mean(1, keepdim=True)
@@ -73,9 +73,7 @@ class Grid:
 
     def points(self) -> Tensor:
         """Return all points, (W·E·A, 3) in (φ, θ, w)."""
-        w, e, a = torch.meshgrid(
-            self.inverse_range, self.elevation, self.azimuth, indexing="ij"
-        )
+        w, e, a = torch.meshgrid(self.inverse_range, self.elevation, self.azimuth, indexing="ij")
         return torch.stack((a, e, w), dim=-1).reshape(-1, 3)
 
     def positions(self) -> Tensor:
@@ -94,8 +92,8 @@ def search_grid(array: Array, region: Tensor, density: float = 1.0) -> Grid:
     """Return a grid over a region with ``density`` points per −3 dB half-width.
 
     Angles are uniform in their sine for arrays in the x-y plane, whose resolution is uniform there,
-    and uniform otherwise; ranges are uniform in 1/r. A fixed coordinate, and one that the array does
-    not resolve, gets one point.
+    and uniform otherwise; ranges are uniform in 1/r. A fixed coordinate, and one that the array
+    does not resolve, gets one point.
 
     Shapes:
         region: (3, 2) rad, rad, m.

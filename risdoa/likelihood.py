@@ -166,7 +166,10 @@ def deterministic_information(stats: Grams, signals: Tensor) -> Tensor:
     inverse = torch.linalg.solve(_regularised(stats.gram[..., :count, :count]), cross)
     projected = stats.gram[..., count:, count:] - cross.mH @ inverse
     weights = _spread(signals[:, first])
-    return 2 * (weights.conj().unsqueeze(-1) * projected * weights.unsqueeze(-2)).real.sum(1)
+    information: Tensor = 2 * (
+        weights.conj().unsqueeze(-1) * projected * weights.unsqueeze(-2)
+    ).real.sum(1)
+    return information
 
 
 def _first_of_block(blocks: Tensor) -> Tensor:

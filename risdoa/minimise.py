@@ -37,10 +37,11 @@ def minimise(
 ) -> Minimum:
     """Minimise by Levenberg–Marquardt steps inside a box, with an acceptance test.
 
-    A step solves (H + μ diag H) δ = -g on the coordinates that are not held at a bound, is clipped to
-    the box, and is taken only if the cost falls; μ falls after success and rises after failure. A
-    scene has converged when the decrease that its model promises is below ``tolerance`` times the
-    cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes are not evaluated again.
+    A step solves (H + μ diag H) δ = -g on the coordinates that are not held at a bound, is clipped
+    to the box, and is taken only if the cost falls; μ falls after success and rises after failure.
+    A scene has converged when the decrease that its model promises is below ``tolerance`` times the
+    cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes are
+    not evaluated again.
 
     Shapes:
         evaluate: (points (S', Q), scene indices (S',)) -> Evaluation of those scenes.
@@ -101,7 +102,9 @@ def _step(
     moving = (~held).to(point.dtype)
     scaled = scaled * moving.unsqueeze(-1) * moving.unsqueeze(-2)
     system = scaled + torch.diag_embed(damping.unsqueeze(-1) * moving + (1 - moving) + 1e-12)
-    solved = torch.linalg.solve(system, (gradient * scale * moving).unsqueeze(-1)).squeeze(-1)
+    solved: Tensor = torch.linalg.solve(system, (gradient * scale * moving).unsqueeze(-1)).squeeze(
+        -1
+    )
     return -solved * scale * moving
 
 

@@ -163,7 +163,8 @@ class RisCoded(Sensing):
         """Return H (c_l ∘ A): one product of M × N with N × LK."""
         coded = self.codes.transpose(-1, -2).unsqueeze(-1) * vectors.unsqueeze(-2)
         seen = self.channel @ coded.flatten(-2)
-        return seen.unflatten(-1, coded.shape[-2:]).transpose(-3, -2)
+        stacked: Tensor = seen.unflatten(-1, coded.shape[-2:]).transpose(-3, -2)
+        return stacked
 
     def equalised_adjoint(self, outputs: Tensor) -> Tensor:
         """Return c_l* ∘ Hᴴ (HHᴴ + ρI)⁻¹ y_l; see :meth:`Sensing.equalised_adjoint`."""
@@ -175,7 +176,8 @@ class RisCoded(Sensing):
         solved = torch.linalg.solve(self._loaded_gram(), self.channel)
         codes = self.codes.conj().transpose(-1, -2) @ self.codes / self.codes.shape[-2]
         normal = (self.channel.mH @ solved) * codes
-        return ((normal @ vectors) * vectors.conj()).real.sum(-2)
+        energy: Tensor = ((normal @ vectors) * vectors.conj()).real.sum(-2)
+        return energy
 
     def _loaded_gram(self) -> Tensor:
         """Return HHᴴ + ρI with ρ = tr(HHᴴ)/M."""

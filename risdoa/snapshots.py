@@ -64,7 +64,8 @@ class Snapshots:
         device = self.values.device
         if self.blocks is None:
             return torch.arange(self.count, device=device)
-        return torch.unique(self.blocks, return_inverse=True)[1].to(device)
+        labels: Tensor = torch.unique(self.blocks, return_inverse=True)[1].to(device)
+        return labels
 
     @property
     def block_count(self) -> int:

@@ -30,7 +30,8 @@ def orthonormal_basis(matrix: Tensor, mask: Tensor | None = None) -> Tensor:
         Returns (…, N, K), unmasked columns first.
     """
     if mask is None:
-        return torch.linalg.qr(matrix)[0]
+        plain: Tensor = torch.linalg.qr(matrix)[0]
+        return plain
     order = torch.argsort(mask.to(torch.int8), dim=-1, descending=True, stable=True)
     ordered = torch.take_along_dim(matrix, order.unsqueeze(-2), dim=-1)
     basis = torch.linalg.qr(ordered)[0]
@@ -58,7 +59,8 @@ def complement_epsilon(vectors: Tensor, matrix: Tensor, epsilon: float = EPSILON
     gram = wide.mH @ wide
     eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     weights = torch.linalg.solve(gram + epsilon * eye, wide.mH).to(vectors.dtype)
-    return vectors - matrix @ (weights @ vectors)
+    rest: Tensor = vectors - matrix @ (weights @ vectors)
+    return rest
 
 
 def projector(matrix: Tensor, mask: Tensor | None = None, epsilon: float | None = None) -> Tensor:

@@ -26,8 +26,8 @@ class Music(BatchedBackend):
     projection for the second source on. Without one, or of too small a rank: the matched subspace
     spectrum Σ_b ‖Q(p)ᴴy_b‖²/‖y_b‖² of the measurements, which the notes of the result say.
 
-    ``density`` is the number of grid points per −3 dB half-width, ``zoom`` how often the step around
-    a peak is halved.
+    ``density`` is the number of grid points per −3 dB half-width, ``zoom`` how often the step
+    around a peak is halved.
     """
 
     name: ClassVar[str] = "music"
@@ -86,4 +86,3 @@ class Music(BatchedBackend):
         energy = (problem.snapshots.values.abs() ** 2).sum((-2, -1))
         explained = matched.explained(found)
         return Estimates.at(invert_range(found), 1 - explained / energy, (MATCHED_NOTE,))
-

@@ -49,5 +49,5 @@ def _convex(hessian: Tensor) -> Tensor:
     scale = hessian.diagonal(dim1=-2, dim2=-1).abs().clamp_min(1e-300).rsqrt()
     scaled = hessian * scale.unsqueeze(-1) * scale.unsqueeze(-2)
     values, vectors = torch.linalg.eigh(scaled)
-    mirrored = (vectors * values.abs().unsqueeze(-2)) @ vectors.mT
+    mirrored: Tensor = (vectors * values.abs().unsqueeze(-2)) @ vectors.mT
     return mirrored / scale.unsqueeze(-1) / scale.unsqueeze(-2)

@@ -26,16 +26,16 @@ class NfMle(BatchedBackend):
     """Maximises the likelihood of y over all positions at once.
 
     ``likelihood``: *stochastic* (s_l ~ CN(0, P), with powers and noise), *conditional* (unknown
-    constant signals, by variable projection), or *auto*: stochastic where every snapshot has a signal
-    of its own, conditional for blocks and static sources.
+    constant signals, by variable projection), or *auto*: stochastic where every snapshot has a
+    signal of its own, conditional for blocks and static sources.
 
-    The starts are those of the backend before, if any, and with ``search`` those of a global search:
-    greedy insertion on the matched spectrum and ``sweeps`` rounds of alternating projection. All are
-    refined; the best likelihood wins.
+    The starts are those of the backend before, if any, and with ``search`` those of a global
+    search: greedy insertion on the matched spectrum and ``sweeps`` rounds of alternating
+    projection. All are refined; the best likelihood wins.
     """
 
     name: ClassVar[str] = "nf-mle"
-    traits: ClassVar[tuple[str, ...]] = ("snapshots", "start-optional", "error-bars")
+    traits: ClassVar[tuple[str, ...]] = ("snapshots-only", "error-bars")
 
     def __init__(
         self,
@@ -85,8 +85,8 @@ class NfMle(BatchedBackend):
         equations = snapshots.outputs * snapshots.count // snapshots.block_count
         if kind == "conditional" and equations <= sources:
             raise InputError(
-                f"the conditional likelihood of {sources} sources needs more than {sources} outputs "
-                f"for every source signal, got {equations}",
+                f"the conditional likelihood of {sources} sources needs more than {sources} "
+                f"outputs for every source signal, got {equations}",
                 "use fewer sources, or nf-mle.likelihood=stochastic for fresh signals",
             )
         return StochasticFit() if kind == "stochastic" else ConditionalFit()
@@ -228,8 +228,8 @@ def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estima
 def _unobservable(problem: Problem, information: Tensor, search: Tensor) -> Tensor:
     """Return which free coordinates the data say next to nothing about, (S, K, 3).
 
-    A coordinate is unobservable when its variance, with the uniform prior of the region (width²/12 in
-    φ, θ and w) added to the information, is more than half of the prior's own.
+    A coordinate is unobservable when its variance, with the uniform prior of the region (width²/12
+    in φ, θ and w) added to the information, is more than half of the prior's own.
     """
     low, high = problem.search_bounds()
     prior = ((high - low) ** 2 / 12).clamp_min(1e-300)

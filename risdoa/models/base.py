@@ -20,7 +20,7 @@ class Model(ABC):
     traits: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, problem: Problem) -> bool:
-        """Whether a covariance can be had from these measurements at all; True unless overridden."""
+        """Whether a covariance can be had from these measurements; True unless overridden."""
         return True
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The classical covariance: sample covariance where the array is read, sparse Bayesian behind a RIS."""
+"""The classical covariance: the sample covariance, or a sparse fit behind a surface."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ class Sample(Model):
 
     Where every element is read: the sample covariance Σ_l y_l y_lᴴ/L, blocks of shared signals
     averaged first. Behind a coded surface, where back-projection would keep only M/N of the energy,
-    the structured estimate R = A diag(γ) Aᴴ on the ``atoms`` grid points that match the measurements
-    best, with γ and σ² by the fixed point of the stochastic likelihood
+    the structured estimate R = A diag(γ) Aᴴ on the ``atoms`` grid points that match the
+    measurements best, with γ and σ² by the fixed point of the stochastic likelihood
 
-        γ ← γ √(Σ_l |b_lᴴR_l⁻¹y_l|² / Σ_l b_lᴴR_l⁻¹b_l),  b_l = G_l a,  R_l = B_l diag(γ) B_lᴴ + σ²I,
+        γ ← γ √(Σ_l |b_lᴴR_l⁻¹y_l|² / Σ_l b_lᴴR_l⁻¹b_l),
+        b_l = G_l a,  R_l = B_l diag(γ) B_lᴴ + σ²I,
 
-    each step of which raises the likelihood (majorisation–minimisation, as in SPICE and LIKES: Stoica
-    & Babu, 2012). ``rank`` atoms are kept.
+    each step of which raises the likelihood (majorisation–minimisation, as in SPICE and LIKES:
+    Stoica & Babu, 2012). ``rank`` atoms are kept.
     """
 
     name: ClassVar[str] = "sample"

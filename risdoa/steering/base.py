@@ -53,9 +53,8 @@ class Steering(ABC):
         for axis in range(3):
             tangent = torch.zeros_like(search)
             tangent[..., axis] = 1.0
-            steering, column = torch.func.jvp(steer, (search,), (tangent,))
-            columns.append(column)
-        return steering, torch.stack(columns, dim=-1)
+            columns.append(torch.func.jvp(steer, (search,), (tangent,))[1])
+        return self(array, positions), torch.stack(columns, dim=-1)
 
 
 class PhaseSteering(Steering):
@@ -98,19 +97,18 @@ class PhaseSteering(Steering):
     def _prepare(self, array: Array, positions: Tensor) -> Array:
         if positions.ndim < 2 or positions.shape[-1] != 3 or not positions.is_floating_point():
             raise InputError(
-                f"positions must be real (…, K, 3), got {tuple(positions.shape)} "
-                f"{positions.dtype}",
+                f"positions must be real (…, K, 3), got {tuple(positions.shape)} {positions.dtype}",
                 "give azimuth and elevation in radians and range in metres for every source",
             )
         self.check(array)
         return array.to(device=positions.device, dtype=positions.dtype)
 
 
-def _weights(array: Array) -> Tensor | float:
+def _weights(array: Array) -> Tensor:
     """Return g/‖g‖ as (…, N, 1), or 1/√N without gains."""
     if array.gains is None:
-        return array.count**-0.5
-    norm = torch.linalg.vector_norm(array.gains, dim=-1, keepdim=True)
+        return array.positions.new_tensor(array.count).rsqrt()
+    norm: Tensor = torch.linalg.vector_norm(array.gains, dim=-1, keepdim=True)
     return (array.gains / norm).unsqueeze(-1)
 
 

@@ -15,7 +15,7 @@ from risdoa.steering.base import PhaseSteering, along, direction_derivatives, sq
 class Canonical(PhaseSteering):
     """ψ = x u + y v - (x² + y²) w / 2, for arrays in the x-y plane.
 
-    The cross term -(x u + y v)² w / 2 of the Fresnel expansion is dropped, so that the model factors
+    The cross term (x u + y v)² w / 2 of the Fresnel expansion is dropped, so that the model factors
     into a_x(u, w) ⊗ a_y(v, w). Source: the design note that risdoa started from.
     """
 

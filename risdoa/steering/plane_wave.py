@@ -26,6 +26,4 @@ class PlaneWave(PhaseSteering):
         """Return ∂ψ = (p·∂d/∂φ, p·∂d/∂θ, 0)."""
         _, by_azimuth, by_elevation = direction_derivatives(search)
         slope = along(array, by_azimuth)
-        return torch.stack(
-            (slope, along(array, by_elevation), torch.zeros_like(slope)), dim=-1
-        )
+        return torch.stack((slope, along(array, by_elevation), torch.zeros_like(slope)), dim=-1)

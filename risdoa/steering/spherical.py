@@ -12,7 +12,9 @@ from risdoa.steering.base import PhaseSteering, along, direction_derivatives, sq
 
 
 class Spherical(PhaseSteering):
-    """ψ = r - ρ with ρ = |p_n - r d|, evaluated without cancellation as
+    """ψ = r - ρ with ρ = |p_n - r d|.
+
+    Evaluated without cancellation as
 
         ψ = (2 s - |p|² w) / (1 + ρw),   ρw = √(1 - 2 w s + w² |p|²),   s = p·d,
 

@@ -1,0 +1,131 @@
+"""The library in one call: ``risdoa.estimate``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from risdoa.conventions import RAD_PER_DEG
+from risdoa.errors import InputError
+from risdoa.pipeline import Settings, build_chain
+from risdoa.problem import Problem
+from risdoa.recordings import Recording, read_recording
+from risdoa.registry import Registry
+from risdoa.result import Result
+
+__all__ = ["DEFAULT_CHAIN", "Method", "Result", "estimate", "run"]
+
+DEFAULT_CHAIN = "music,newton,nf-mle"
+
+
+@dataclass(frozen=True)
+class Method:
+    """What estimates: names and options of the plugins, and where learned weights are."""
+
+    backend: str | Sequence[str] = DEFAULT_CHAIN
+    steering: str = "spherical"
+    model: str = "sample"
+    checkpoint: Path | None = None
+    settings: Settings | None = None
+
+    def label(self) -> str:
+        """Return the method in a line: model, chain and steering model."""
+        names = self.backend if isinstance(self.backend, str) else ",".join(self.backend)
+        return f"{self.model}:{names}@{self.steering}"
+
+
+def estimate(
+    source: str | os.PathLike[str] | Recording | ArrayLike,
+    *,
+    positions_m: ArrayLike | None = None,
+    wavelength_m: float | None = None,
+    sources: int | None = None,
+    region_deg_m: ArrayLike | None = None,
+    method: Method | None = None,
+    registry: Registry | None = None,
+    **choices: Any,
+) -> Result:
+    """Estimate where the sources are, in a file or in arrays.
+
+    Args:
+        source: A recording or its path, or complex snapshots (S, L, M), (L, M) or (M,) with phases
+            that follow exp(-jkρ); snapshots need ``positions_m`` and ``wavelength_m``.
+        positions_m: Element positions (N, 3) in metres.
+        wavelength_m: The wavelength in metres.
+        sources: The number of sources of every scene, in place of the recording's own.
+        region_deg_m: Where to look, (3, 2) [deg, deg, m], in place of the recording's own.
+        method: What estimates; by default ``music,newton,nf-mle`` with spherical steering.
+        registry: Where plugins come from; by default what is installed.
+        choices: Single fields of :class:`Method`, such as ``backend="music"``.
+
+    Returns:
+        A result that prints as a table, plots itself and turns into JSON.
+
+    Raises:
+        InputError: if something is missing, damaged, unknown or impossible.
+    """
+    recording = _recording(source, positions_m, wavelength_m)
+    chosen = replace(method or Method(), **choices)
+    registry = registry or Registry.discover()
+    region = None if region_deg_m is None else _region(region_deg_m)
+    problem = recording.problem(registry.create("steering", chosen.steering), region, sources)
+    if problem.sources is None:
+        raise InputError(
+            "the number of sources is not known: this recording does not say",
+            "give it with --sources N (in Python: sources=N)",
+        )
+    estimates = run(problem, chosen, registry)
+    return Result(problem, estimates, recording, chosen.label())
+
+
+def run(problem: Problem, method: Method, registry: Registry) -> Any:
+    """Return the estimates of a method for a problem."""
+    chain = build_chain(
+        registry,
+        model=method.model,
+        chain=method.backend,
+        settings=method.settings,
+        checkpoint=method.checkpoint,
+    )
+    return chain(problem)
+
+
+def _recording(
+    source: str | os.PathLike[str] | Recording | ArrayLike,
+    positions_m: ArrayLike | None,
+    wavelength_m: float | None,
+) -> Recording:
+    if isinstance(source, Recording):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return read_recording(source)
+    if positions_m is None or wavelength_m is None:
+        raise InputError(
+            "snapshots in an array need positions_m and wavelength_m",
+            "call estimate(snapshots, positions_m=…, wavelength_m=…, sources=…)",
+        )
+    values = np.asarray(source)
+    if not 1 <= values.ndim <= 3:
+        raise InputError(f"snapshots must be (S, L, M), (L, M) or (M,), got {values.shape}")
+    return Recording(
+        positions_m=np.asarray(positions_m),
+        wavelength_m=wavelength_m,
+        snapshots=values.reshape((1,) * (3 - values.ndim) + values.shape),
+    )
+
+
+def _region(region_deg_m: ArrayLike) -> Tensor:
+    """Return a region in radians and metres; the problem checks its values."""
+    region = np.asarray(region_deg_m, dtype=np.float64)
+    if region.shape != (3, 2):
+        raise InputError(f"region_deg_m must be (3, 2), got {region.shape}")
+    scale = np.array([[RAD_PER_DEG], [RAD_PER_DEG], [1.0]])
+    return torch.from_numpy(region * scale)
