@@ -160,7 +160,12 @@ class RisCoded(Sensing):
         return self.codes.conj() * (outputs @ self.channel.conj())
 
     def observe(self, vectors: Tensor) -> Tensor:
-        """Return H (c_l ∘ A): one product of M × N with N × LK."""
+        """Return H (c_l ∘ A), or (H diag(c_l)) A where that makes the smaller intermediate.
+
+        The operations are the same; K columns cost L·N·K numbers in between, M outputs L·M·N.
+        """
+        if vectors.shape[-1] > self.channel.shape[-2]:
+            return self.matrix() @ (vectors if vectors.ndim == 2 else vectors.unsqueeze(-3))
         coded = self.codes.transpose(-1, -2).unsqueeze(-1) * vectors.unsqueeze(-2)
         seen = self.channel @ coded.flatten(-2)
         stacked: Tensor = seen.unflatten(-1, coded.shape[-2:]).transpose(-3, -2)
