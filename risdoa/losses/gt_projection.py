@@ -37,7 +37,7 @@ class GtProjection(Loss):
     """
 
     name: ClassVar[str] = "gt-projection"
-    traits: ClassVar[tuple[str, ...]] = ("differentiable", "scale-invariant", "in-0-1")
+    traits: ClassVar[tuple[str, ...]] = ("true-steering", "differentiable", "scale-invariant")
 
     def __init__(self, projector: Projector = "epsilon", epsilon: float = EPSILON) -> None:
         if projector not in {"epsilon", "qr"}:

@@ -1,0 +1,137 @@
+"""What a trained network must beat on scenes it has not seen: itself untrained, and itself misled.
+
+A network that ignores its input can still lower a loss. So the trained network is compared with the
+untrained one, and with itself fed the snapshots of *another* scene beside this scene's codes and
+channel; both must be worse, by more than chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from risdoa.losses.base import Loss
+from risdoa.losses.gt_projection import GtProjection
+from risdoa.losses.nmse import Nmse
+from risdoa.models.learned import LearnedModel
+from risdoa.problem import Problem, Truth
+from risdoa.training.data import Stream, generator, scenes, stream_seed
+from risdoa.training.experiment import Experiment, fresh_model
+from risdoa.training.loop import CHUNK
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over scenes with its bootstrap interval (percentiles, 95 %)."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: np.ndarray[Any, Any], resamples: np.ndarray[Any, Any]) -> Interval:
+        """Return the mean of values (S,) and its interval from resampled scenes (B, S)."""
+        means = values[resamples].mean(1)
+        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return cls(float(values.mean()), float(low), float(high))
+
+    def __str__(self) -> str:
+        """Return ``mean [low, high]``."""
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the trained network and of a control, on the same scenes."""
+
+    figure: str
+    control: str
+    trained: Interval
+    controlled: Interval
+    excess: Interval
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the control is worse beyond its interval."""
+        return self.excess.low > 0
+
+    def record(self) -> dict[str, Any]:
+        """Return the row as JSON."""
+        intervals = {
+            name: vars(getattr(self, name)) for name in ("trained", "controlled", "excess")
+        }
+        return {"figure": self.figure, "control": self.control, **intervals, "beaten": self.beaten}
+
+
+def held_out_table(experiment: Experiment) -> list[Row]:
+    """Compare the experiment's trained model with its controls on its held-out scenes."""
+    config = experiment.config
+    truth = scenes(
+        experiment.scenario, config, config.held_out_scenes, generator(config, Stream.HELD_OUT)
+    )
+    seed = stream_seed(config.seed, Stream.SHUFFLE)
+    shuffled = shuffle_snapshots(truth.problem, torch.Generator().manual_seed(seed))
+    trained = figures(experiment.model, truth)
+    controls = {
+        "untrained": figures(fresh_model(config, experiment.registry), truth),
+        "shuffled": figures(experiment.model, truth, shuffled),
+    }
+    return compare(trained, controls, stream_seed(config.seed, Stream.BOOTSTRAP))
+
+
+def compare(
+    trained: Mapping[str, np.ndarray[Any, Any]],
+    controls: Mapping[str, Mapping[str, np.ndarray[Any, Any]]],
+    seed: int,
+) -> list[Row]:
+    """Return a row for every figure and control from values (S,) of the same scenes."""
+    count = len(next(iter(trained.values())))
+    resamples = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
+    return [
+        Row(
+            figure,
+            control,
+            Interval.of(values, resamples),
+            Interval.of(controlled[figure], resamples),
+            Interval.of(controlled[figure] - values, resamples),
+        )
+        for figure, values in trained.items()
+        for control, controlled in controls.items()
+    ]
+
+
+@torch.no_grad()
+def figures(
+    model: LearnedModel, truth: Truth, problem: Problem | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return NMSE and projection loss of every scene, (S,) each.
+
+    ``problem`` is what the model is shown; by default the one that the truth belongs to.
+    """
+    losses: dict[str, Loss] = {"nmse": Nmse(), "gt-projection": GtProjection()}
+    shown = problem or truth.problem
+    values: dict[str, list[torch.Tensor]] = {name: [] for name in losses}
+    model.eval()
+    for chunk in torch.arange(truth.problem.scenes).split(CHUNK):
+        covariance = model.predict(shown.select(chunk))
+        for name, loss in losses.items():
+            values[name].append(loss(covariance, truth.select(chunk)).cpu())
+    return {name: torch.cat(parts).double().numpy() for name, parts in values.items()}
+
+
+def shuffle_snapshots(problem: Problem, source: torch.Generator) -> Problem:
+    """Return the problem with every scene's snapshots taken from another scene."""
+    count = problem.scenes
+    order = torch.randperm(count, generator=source)
+    other = torch.empty_like(order)
+    other[order] = order.roll(1)
+    values = problem.snapshots.values
+    snapshots = replace(problem.snapshots, values=values[other.to(values.device)])
+    return replace(problem, snapshots=snapshots)

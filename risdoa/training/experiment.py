@@ -1,0 +1,91 @@
+"""From a configuration to the objects that a training works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from risdoa.errors import InputError
+from risdoa.losses.combination import Combination, Term
+from risdoa.losses.grammar import parse_losses
+from risdoa.models.learned import LearnedModel
+from risdoa.registry import Registry
+from risdoa.scenarios.base import Scenario
+from risdoa.training.config import TrainConfig
+from risdoa.training.data import Stream, stream_seed
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A configuration with every option spelt out, and what it names."""
+
+    config: TrainConfig
+    registry: Registry
+    scenario: Scenario
+    model: LearnedModel
+    loss: Combination
+
+    @classmethod
+    def of(cls, config: TrainConfig, registry: Registry) -> Experiment:
+        """Make what a configuration names.
+
+        Raises:
+            InputError: for an unknown name, a wrong option, or a model that cannot be trained.
+        """
+        weights = parse_losses(config.loss)
+        _refuse_unused(config, [config.scenario, config.model, *weights])
+        config = _resolved(config, registry, list(weights))
+        scenario = registry.create("scenario", config.scenario, **_options(config, config.scenario))
+        loss = Combination(
+            Term(name, registry.create("loss", name, **_options(config, name)), weight)
+            for name, weight in weights.items()
+        )
+        return cls(config, registry, scenario, fresh_model(config, registry), loss)
+
+    @property
+    def steering(self) -> str:
+        """The steering model that losses and estimation share."""
+        return self.scenario.estimation_model
+
+
+def fresh_model(config: TrainConfig, registry: Registry) -> LearnedModel:
+    """Return the model with the weights that the seed gives it.
+
+    Raises:
+        InputError: for a model that has nothing to train.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
+        model = registry.create("model", config.model, **_options(config, config.model))
+    if not isinstance(model, LearnedModel):
+        raise InputError(
+            f"the model {config.model!r} has nothing to train", "use --model hybrid, say"
+        )
+    return model.to(config.device)
+
+
+def _resolved(config: TrainConfig, registry: Registry, losses: list[str]) -> TrainConfig:
+    """Return the configuration with every option of every plugin spelt out."""
+    kinds = [("scenario", config.scenario), ("model", config.model)]
+    kinds += [("loss", name) for name in losses]
+    options = {name: registry.resolve(kind, name, **_options(config, name)) for kind, name in kinds}
+    kept = {name: values for name, values in options.items() if values}
+    return config.model_copy(update={"options": kept})
+
+
+def _options(config: TrainConfig, name: str) -> dict[str, Any]:
+    """Return the options of a plugin, under its bare or its qualified name."""
+    bare = name.rpartition("/")[2]
+    return {**config.options.get(bare, {}), **config.options.get(name, {})}
+
+
+def _refuse_unused(config: TrainConfig, names: list[str]) -> None:
+    used = {*names, *(name.rpartition("/")[2] for name in names)}
+    for name in config.options:
+        if name not in used:
+            raise InputError(
+                f"options for {name!r}, which this training does not use",
+                f"the plugins in use are {', '.join(sorted(names))}",
+            )
