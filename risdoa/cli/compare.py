@@ -1,0 +1,195 @@
+"""``risdoa compare``: methods against each other and the bound, on the same scenes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from risdoa.cli.options import (
+    FloatList,
+    IntList,
+    PluginName,
+    Settings,
+    echo_json,
+    echo_table,
+    examples,
+    json_flag,
+    options_of,
+    registry,
+    reject_unused,
+    set_option,
+)
+
+if TYPE_CHECKING:
+    from risdoa.evaluation.comparison import Comparison, Progress, Setup
+    from risdoa.evaluation.methods import Method, MethodSpec
+
+LARGEST_SEED = 2**63 - 1
+BASELINES = ("sample:music,newton,nf-mle", "sample:nf-mle", "sample:music")
+
+
+@click.command(
+    epilog=examples(
+        "risdoa compare --snr 10,20 --sources 1 --trials 20",
+        "risdoa compare --method mle=sample:nf-mle --snr 20 --trials 10 --json",
+        "risdoa compare --scenario digital --snr 0,10 --trials 20 --out results",
+    )
+)
+@click.option(
+    "--scenario",
+    type=PluginName("scenario"),
+    default="canonical",
+    show_default=True,
+    help="What kind of scenes.",
+)
+@click.option(
+    "--snr", "snr_db", type=FloatList(), default="0,10,20", show_default=True, metavar="DB,…"
+)
+@click.option("--sources", type=IntList(1), default="1", show_default=True, metavar="K,…")
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Scenes a point."
+)
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
+@click.option(
+    "--method",
+    "texts",
+    multiple=True,
+    metavar="[LABEL=]MODEL[#RUN]:CHAIN[@STEERING]",
+    help="What to compare; may be given several times. Baselines if not given.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write comparison.csv, comparison.json and figures into DIR.",
+)
+@set_option
+@json_flag
+def command(
+    *,
+    scenario: str,
+    snr_db: tuple[float, ...],
+    sources: tuple[int, ...],
+    trials: int,
+    seed: int,
+    texts: tuple[str, ...],
+    out: Path | None,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Compare methods with each other and with the Cramér-Rao bound.
+
+    Every method sees the same scenes. The bound is the stochastic one where every snapshot has a
+    source signal of its own, the deterministic one where they share it.
+    """
+    from risdoa.evaluation.comparison import Setup, compare  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.methods import parse_methods  # noqa: PLC0415
+    from risdoa.evaluation.provenance import provenance, scenario_record  # noqa: PLC0415
+    from risdoa.evaluation.report import check_folder, document, write_report  # noqa: PLC0415
+
+    specs = parse_methods(texts or BASELINES)
+    reject_unused(settings, [scenario, *_names(specs)])
+    if out is not None:
+        check_folder(out)
+    options = options_of(settings, scenario)
+    made = registry().create("scenario", scenario, **options)
+    setup = Setup(
+        scenario=made,
+        snr_db=tuple(dict.fromkeys(snr_db)),
+        sources=tuple(dict.fromkeys(sources)),
+        trials=trials,
+        seed=seed,
+        data_steering=registry().create("steering", made.data_model),
+    )
+    with _progress() as progress:
+        result = compare(setup, _methods(specs, settings), progress)
+    meta = provenance(
+        registry=registry(),
+        setup=setup,
+        comparison=result,
+        scenario=scenario_record(registry(), scenario, options),
+        specs=specs,
+        settings=settings,
+        command=_command_line(scenario, setup, specs, settings),
+    )
+    if as_json:
+        echo_json(document(result, meta))
+    else:
+        _echo_tables(result, scenario)
+    if out is not None:
+        for path in write_report(out, result, meta, scenario):
+            click.echo(f"wrote {path}", err=True)
+
+
+def _names(specs: Sequence[MethodSpec]) -> list[str]:
+    """Return the plugins that the methods use."""
+    names = [name for spec in specs for name in (spec.model, *spec.chain, spec.steering)]
+    return [name for name in names if name is not None]
+
+
+def _methods(specs: Sequence[MethodSpec], settings: Settings) -> list[Method]:
+    """Return the methods, ready to run."""
+    from risdoa.evaluation.methods import Method  # noqa: PLC0415 - not for --help
+    from risdoa.pipeline import build_chain  # noqa: PLC0415
+
+    methods = []
+    for spec in specs:
+        chain = build_chain(
+            registry(),
+            model=spec.model,
+            chain=",".join(spec.chain),
+            settings={name: options_of(settings, name) for name in (spec.model, *spec.chain)},
+            checkpoint=spec.run,
+        )
+        steering = None
+        if spec.steering is not None:
+            options = options_of(settings, spec.steering)
+            steering = registry().create("steering", spec.steering, **options)
+        methods.append(Method(spec.label, chain, steering))
+    return methods
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Yield something to report progress to, on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label="comparing", file=sys.stderr) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield advance
+
+
+def _echo_tables(comparison: Comparison, scenario: str) -> None:
+    """Print a table for each number of sources."""
+    from risdoa.evaluation.tables import LEGEND, tables  # noqa: PLC0415 - not for --help
+
+    for table in tables(comparison, scenario):
+        echo_table(table.headers, table.lines, title=table.title)
+    click.echo(click.wrap_text(LEGEND, width=80))
+
+
+def _command_line(
+    scenario: str, setup: Setup, specs: Sequence[MethodSpec], settings: Settings
+) -> str:
+    """Return the command that repeats the comparison."""
+    words: list[Any] = ["risdoa", "compare", "--scenario", scenario]
+    words += ["--snr", ",".join(f"{snr:g}" for snr in setup.snr_db)]
+    words += ["--sources", ",".join(map(str, setup.sources))]
+    words += ["--trials", setup.trials, "--seed", setup.seed]
+    for spec in specs:
+        words += ["--method", str(spec)]
+    for plugin, options in settings.items():
+        for option, value in options.items():
+            words += ["--set", f"{plugin}.{option}={value}"]
+    return shlex.join(map(str, words))

@@ -1,0 +1,223 @@
+"""Monte Carlo comparison: the same scenes for every method, beside the bound."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from risdoa import bounds
+from risdoa.errors import InputError
+from risdoa.evaluation.methods import Method
+from risdoa.evaluation.metrics import Deviation, Reference, Scores, Summary, summarise
+from risdoa.problem import Problem, Truth
+from risdoa.scenarios.base import Scenario
+from risdoa.steering.base import Steering
+
+CHUNK = 50
+"""Scenes drawn from one seed; part of what a seed means, so never a matter of memory."""
+
+BATCH = 10
+"""Scenes given to a method at once: small enough that its intermediate results stay in caches."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that decides which scenes are drawn."""
+
+    scenario: Scenario
+    snr_db: tuple[float, ...]
+    sources: tuple[int, ...]
+    trials: int
+    seed: int
+    data_steering: Steering | None = None
+    """The model that makes the data, for the bound; None is the problem's own."""
+
+    def __post_init__(self) -> None:
+        """Refuse an empty comparison."""
+        if not self.snr_db or not self.sources or self.trials < 1:
+            raise InputError("a comparison needs an SNR, a number of sources and a trial")
+
+    def chunks(self, snr_db: float, sources: int) -> Iterator[tuple[Problem, Truth]]:
+        """Yield the scenes of one point, ``CHUNK`` at a time; more trials begin with the same."""
+        for index in range(-(-self.trials // CHUNK)):
+            generator = torch.Generator().manual_seed(point_seed(self.seed, snr_db, sources, index))
+            problem, truth = self.scenario.sample(CHUNK, generator, sources=sources, snr_db=snr_db)
+            keep = torch.arange(min(CHUNK, self.trials - index * CHUNK))
+            yield problem.select(keep), truth.select(keep)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one SNR and number of sources."""
+
+    method: str
+    snr_db: float
+    sources: int
+    summary: Summary
+    seconds: float
+    data_model: str
+    estimation_model: str
+    notes: tuple[str, ...] = ()
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return one row a coordinate, as ``risdoa.compare/1`` has it."""
+        return [self._row(each) for each in self.summary.deviations if each.unit != "1/m"]
+
+    def _row(self, deviation: Deviation) -> dict[str, object]:
+        return {
+            "method": self.method,
+            "snr_db": self.snr_db,
+            "sources": self.sources,
+            "trials": self.summary.trials,
+            "coordinate": deviation.coordinate,
+            "rmse": deviation.rmse,
+            "rmse_inliers": deviation.rmse_inliers,
+            "sqrt_crb": deviation.sqrt_crb,
+            "efficiency": deviation.efficiency,
+            "outlier_rate": self.summary.outlier_rate,
+            "data_model": self.data_model,
+            "estimation_model": self.estimation_model,
+        }
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What the bound says at one SNR and number of sources, over the sources off the edges.
+
+    Attributes:
+        sqrt_crb: azimuth and elevation in deg, range in m, inverse range in 1/m; None if no
+            source is far enough from the region's edges.
+    """
+
+    snr_db: float
+    sources: int
+    sqrt_crb: tuple[float, ...] | None
+    counted: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of a comparison."""
+
+    cells: tuple[Cell, ...]
+    floors: tuple[Floor, ...]
+    bound: str
+    bound_model: str
+    trials: int = 0
+    labels: tuple[str, ...] = field(default=())
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return the rows of every cell."""
+        return [row for cell in self.cells for row in cell.rows()]
+
+
+def compare(
+    setup: Setup, methods: Sequence[Method], progress: Progress | None = None
+) -> Comparison:
+    """Run every method on the same scenes and score it.
+
+    Args:
+        setup: Which scenes.
+        methods: What to run on them.
+        progress: Called with the number of scenes done and to do, all methods together.
+
+    Raises:
+        InputError: the scenario cannot make such scenes, or a method cannot be run on them.
+    """
+    points = [(snr_db, sources) for sources in setup.sources for snr_db in setup.snr_db]
+    for snr_db, sources in points:
+        setup.scenario.sample(1, torch.Generator(), sources=sources, snr_db=snr_db)
+    total, done = len(points) * setup.trials * len(methods), 0
+    cells: list[Cell] = []
+    floors: list[Floor] = []
+    names = ("", "")
+    for snr_db, sources in points:
+        tallies = [_Tally(method) for method in methods]
+        references: list[Reference] = []
+        for problem, truth in setup.chunks(snr_db, sources):
+            reference, names = _reference(truth, setup.data_steering)
+            references.append(reference)
+            for tally in tallies:
+                tally.run(problem, truth)
+                done += problem.scenes
+                if progress is not None:
+                    progress(done, total)
+        joined = Reference.join(references)
+        floors.append(_floor(snr_db, sources, joined))
+        cells += [
+            tally.cell(snr_db, sources, joined, setup.scenario.data_model) for tally in tallies
+        ]
+    labels = tuple(method.label for method in methods)
+    return Comparison(tuple(cells), tuple(floors), *names, setup.trials, labels)
+
+
+def point_seed(seed: int, snr_db: float, sources: int, chunk: int) -> int:
+    """Return the seed of a chunk of scenes, whatever else is compared in the same run."""
+    words = [seed, int(np.float64(snr_db + 0.0).view(np.uint64)), sources, chunk]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class _Tally:
+    """What one method did at one point, chunk by chunk."""
+
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self.scores: list[Scores] = []
+        self.seconds = 0.0
+        self.notes: dict[str, None] = {}
+        self.model = ""
+
+    def run(self, problem: Problem, truth: Truth) -> None:
+        """Estimate and score one chunk, batch by batch."""
+        if self.method.steering is not None:
+            problem = replace(problem, steering=self.method.steering)
+        self.model = problem.steering.name
+        for scenes in torch.arange(problem.scenes).split(BATCH):
+            started = time.perf_counter()
+            estimates = self.method.estimate(problem.select(scenes))
+            self.seconds += time.perf_counter() - started
+            self.scores.append(Scores.of(truth.select(scenes), estimates))
+            self.notes |= dict.fromkeys(estimates.notes)
+
+    def cell(self, snr_db: float, sources: int, reference: Reference, data_model: str) -> Cell:
+        """Return the figures of all chunks."""
+        summary = summarise(Scores.join(self.scores), reference)
+        return Cell(
+            self.method.label,
+            snr_db,
+            sources,
+            summary,
+            self.seconds,
+            data_model,
+            self.model,
+            tuple(self.notes),
+        )
+
+
+def _reference(truth: Truth, steering: Steering | None) -> tuple[Reference, tuple[str, str]]:
+    """Return the reference of a chunk, the bound's name and the steering model it holds for.
+
+    The stochastic bound for fresh source signals, the deterministic one at the realised signals
+    where snapshots share them.
+    """
+    if steering is not None:
+        truth = replace(truth, problem=replace(truth.problem, steering=steering))
+    fresh = truth.problem.snapshots.fresh
+    bound: Tensor = bounds.stochastic(truth) if fresh else bounds.deterministic(truth)
+    name = "stochastic" if fresh else "deterministic"
+    return Reference.of(truth, bound), (name, truth.problem.steering.name)
+
+
+def _floor(snr_db: float, sources: int, reference: Reference) -> Floor:
+    """Return √(mean CRB) over the sources off the edges, whatever the methods found."""
+    counted = reference.interior
+    number = int(counted.sum())
+    levels = reference.variances[counted].mean(0).sqrt().tolist() if number else None
+    return Floor(snr_db, sources, None if levels is None else tuple(levels), number)

@@ -1,0 +1,217 @@
+"""How far off estimates are: errors, outliers, efficiency against a bound.
+
+Definitions: ψ is the great-circle angle between the true and the estimated direction. An *outlier*
+is a source with ψ > 5° or without an estimate. *Counted* sources are the inliers that stand at
+least 3√CRB from every edge of the region (truncation biases the others); efficiency is
+√(mean e²)/√(mean CRB) over the counted sources.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from scipy.stats import binomtest
+from torch import Tensor
+
+from risdoa.conventions import COORDINATES, RAD_PER_DEG, great_circle
+from risdoa.evaluation.assignment import MISSING, assign, half_widths
+from risdoa.problem import Estimates, Truth
+
+OUTLIER_DEG = 5.0
+EDGE_SIGMAS = 3.0
+CONFIDENCE = 0.95
+
+ERRORS = (*COORDINATES, "inverse_range")
+UNITS = ("deg", "deg", "m", "1/m")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What errors are held against: which sources there are, and what the bound says.
+
+    Shapes:
+        mask: (S, K) bool. variances: (S, K, 4) CRB of azimuth, elevation [deg²], range [m²] and
+        inverse range [1/m²]. interior: (S, K) bool, at least 3√CRB from every edge of the region.
+    """
+
+    mask: Tensor
+    variances: Tensor
+    interior: Tensor
+
+    @classmethod
+    def of(cls, truth: Truth, bound: Tensor) -> Self:
+        """Return the reference for a truth and a bound (S, K, 3, 3) in rad, rad, m."""
+        variances = bound.diagonal(dim1=-2, dim2=-1)
+        inverse = variances[..., 2:] / truth.positions[..., 2:] ** 4
+        scale = torch.tensor([RAD_PER_DEG**-2, RAD_PER_DEG**-2, 1, 1], dtype=variances.dtype)
+        scaled = torch.cat((variances, inverse), dim=-1) * scale
+        return cls(truth.mask, scaled, _interior(truth, variances))
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return the reference of several chunks of scenes."""
+        return cls(**_joined(parts))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The errors of one method, source by source.
+
+    Shapes:
+        mask: (S, K) bool, the true sources. found: (S, K) bool, those with an estimate.
+        angle: (S, K) deg, ψ. errors: (S, K, 4) deg, deg, m, 1/m. Both NaN where not found.
+    """
+
+    mask: Tensor
+    found: Tensor
+    angle: Tensor
+    errors: Tensor
+
+    @classmethod
+    def of(cls, truth: Truth, estimates: Estimates) -> Self:
+        """Assign estimates to sources and return the errors."""
+        widths = half_widths(truth.problem.array)
+        places, mask = truth.positions, truth.mask
+        index = assign(places, mask, estimates.positions, estimates.valid, widths)
+        found = index != MISSING
+        matched = torch.take_along_dim(
+            estimates.positions.to(places.dtype), index.clamp_min(0).unsqueeze(-1), dim=1
+        )
+        nan = torch.full_like(places[..., 0], math.nan)
+        angle = torch.where(found, great_circle(places, matched) / RAD_PER_DEG, nan)
+        errors = torch.where(found.unsqueeze(-1), _errors(places, matched), nan.unsqueeze(-1))
+        return cls(mask, found, angle, errors)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return the scores of several chunks of scenes."""
+        return cls(**_joined(parts))
+
+    @property
+    def inlier(self) -> Tensor:
+        """Which sources were found within 5°, (S, K) bool."""
+        return self.found & (self.angle <= OUTLIER_DEG)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The error in one coordinate; None where there was nothing to average.
+
+    Attributes:
+        coordinate: azimuth, elevation, range or inverse_range.
+        unit: deg, m or 1/m.
+        rmse: over every source that was found.
+        rmse_inliers: over the inliers.
+        rmse_counted: over the counted sources, the numerator of the efficiency.
+        median: of the absolute error over every source that was found.
+        sqrt_crb: over the counted sources, the denominator of the efficiency.
+        efficiency: their ratio; 1 meets the bound.
+    """
+
+    coordinate: str
+    unit: str
+    rmse: float | None
+    rmse_inliers: float | None
+    rmse_counted: float | None
+    median: float | None
+    sqrt_crb: float | None
+    efficiency: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one method on one set of scenes; rates are shares of the sources."""
+
+    trials: int
+    sources: int
+    missing: int
+    outliers: int
+    counted: int
+    outlier_rate: float
+    outlier_low: float
+    outlier_high: float
+    scene_outlier_rate: float
+    deviations: tuple[Deviation, ...]
+
+
+def summarise(scores: Scores, reference: Reference) -> Summary:
+    """Return the figures of one method."""
+    inlier = scores.inlier
+    outlier = scores.mask & ~inlier
+    counted = inlier & reference.interior
+    total, outliers = int(scores.mask.sum()), int(outlier.sum())
+    low, high = rate_interval(outliers, total)
+    return Summary(
+        trials=scores.mask.shape[0],
+        sources=total,
+        missing=int((scores.mask & ~scores.found).sum()),
+        outliers=outliers,
+        counted=int(counted.sum()),
+        outlier_rate=outliers / total,
+        outlier_low=low,
+        outlier_high=high,
+        scene_outlier_rate=float(outlier.any(-1).double().mean()),
+        deviations=tuple(
+            _deviation(axis, scores, reference.variances[..., axis], inlier, counted)
+            for axis in range(len(ERRORS))
+        ),
+    )
+
+
+def rate_interval(hits: int, total: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a rate."""
+    interval = binomtest(hits, total).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _deviation(
+    axis: int, scores: Scores, variance: Tensor, inlier: Tensor, counted: Tensor
+) -> Deviation:
+    """Return the error in one coordinate."""
+    error = scores.errors[..., axis]
+    spread, bound = _rms(error[counted]), _rms(variance[counted].sqrt())
+    return Deviation(
+        coordinate=ERRORS[axis],
+        unit=UNITS[axis],
+        rmse=_rms(error[scores.found]),
+        rmse_inliers=_rms(error[inlier]),
+        rmse_counted=spread,
+        median=float(error[scores.found].abs().median()) if bool(scores.found.any()) else None,
+        sqrt_crb=bound,
+        efficiency=spread / bound if spread is not None and bound else None,
+    )
+
+
+def _errors(truth: Tensor, estimates: Tensor) -> Tensor:
+    """Return estimate - truth in deg, deg, m and 1/m, azimuths the short way round, (S, K, 4)."""
+    difference = estimates - truth
+    turn = torch.remainder(difference[..., 0] + math.pi, 2 * math.pi) - math.pi
+    inverse = estimates[..., 2].reciprocal() - truth[..., 2].reciprocal()
+    return torch.stack(
+        (turn / RAD_PER_DEG, difference[..., 1] / RAD_PER_DEG, difference[..., 2], inverse), dim=-1
+    )
+
+
+def _interior(truth: Truth, variances: Tensor) -> Tensor:
+    """Return which sources stand at least 3√CRB from every edge; a full circle has no edge."""
+    region = truth.problem.region.to(variances.dtype)
+    places = truth.positions
+    room = torch.minimum(places - region[:, 0], region[:, 1] - places)
+    closed = truth.problem.free.clone()
+    closed[0] &= bool(region[0, 1] - region[0, 0] < 2 * math.pi - 1e-9)
+    return truth.mask & ((room >= EDGE_SIGMAS * variances.sqrt()) | ~closed).all(-1)
+
+
+def _rms(values: Tensor) -> float | None:
+    """Return √(mean x²), or None for nothing."""
+    return float(values.square().mean().sqrt()) if values.numel() else None
+
+
+def _joined(parts: Sequence[Reference] | Sequence[Scores]) -> dict[str, Tensor]:
+    """Return the fields of the parts, put together along the scenes."""
+    names = [field.name for field in fields(parts[0])]
+    return {name: torch.cat([getattr(part, name) for part in parts]) for name in names}

@@ -1,0 +1,88 @@
+"""A comparison as a table that fits 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from risdoa.evaluation.comparison import Cell, Comparison, Floor
+
+HEADERS = ("SNR", "method", "az °", "el °", "r m", "efficiency", "out %")
+
+LEGEND = (
+    "az, el, r: RMSE of the inliers (direction within 5°); out: the other sources. Efficiency is "
+    "RMSE/√CRB in azimuth, elevation and range. It and the √CRB leave out sources within 3√CRB of "
+    "the region's edge, and outliers."
+)
+
+
+class Table(NamedTuple):
+    """What is printed: a title, headers, lines of cells."""
+
+    title: str
+    headers: Sequence[str]
+    lines: list[list[str | None]]
+
+
+def tables(comparison: Comparison, scenario: str) -> list[Table]:
+    """Return one table for each number of sources."""
+    counts = dict.fromkeys(floor.sources for floor in comparison.floors)
+    return [_table(comparison, scenario, sources) for sources in counts]
+
+
+def models_line(comparison: Comparison) -> str:
+    """Return which model made the data, which ones estimate, and what the bound assumes."""
+    data = sorted({cell.data_model for cell in comparison.cells})
+    told = list(dict.fromkeys(cell.estimation_model for cell in comparison.cells))
+    bound = f"{comparison.bound} ({comparison.bound_model})"
+    return f"data: {', '.join(data)}; estimation: {', '.join(told)}; bound: {bound}"
+
+
+def _table(comparison: Comparison, scenario: str, sources: int) -> Table:
+    """Return the table of one number of sources: the methods, then the bound, SNR by SNR."""
+    lines: list[list[str | None]] = []
+    for floor in comparison.floors:
+        if floor.sources != sources:
+            continue
+        cells = [
+            cell
+            for cell in comparison.cells
+            if (cell.sources, cell.snr_db) == (sources, floor.snr_db)
+        ]
+        lines += [_cell_line(cell, comparison) for cell in cells]
+        lines.append(_floor_line(floor))
+    title = f"{scenario}, K = {sources}, {comparison.trials} trials\n{models_line(comparison)}"
+    return Table(title, HEADERS, lines)
+
+
+def _cell_line(cell: Cell, comparison: Comparison) -> list[str | None]:
+    several = len({each.estimation_model for each in comparison.cells}) > 1
+    label = cell.method
+    if several and not label.endswith(f"@{cell.estimation_model}"):
+        label += f" @{cell.estimation_model}"
+    errors = cell.summary.deviations[:3]
+    return [
+        f"{cell.snr_db:g}",
+        label,
+        *(digits(each.rmse_inliers) for each in errors),
+        " ".join(_ratio(each.efficiency) for each in errors),
+        f"{100 * cell.summary.outlier_rate:.1f}",
+    ]
+
+
+def _floor_line(floor: Floor) -> list[str | None]:
+    levels = floor.sqrt_crb[:3] if floor.sqrt_crb else (None, None, None)
+    return [f"{floor.snr_db:g}", "√CRB", *(digits(level) for level in levels), None, None]
+
+
+def digits(value: float | None) -> str:
+    """Return a number with three significant digits, a dash for none."""
+    if value is None:
+        return "-"
+    if value >= 1000:
+        return f"{value:.0f}"
+    return f"{value:#.3g}".rstrip(".") if value >= 0.01 else f"{value:.4f}"
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}" if value < 10 else f"{value:.0f}"
