@@ -62,6 +62,9 @@ def installed(wheel, tmp_path_factory):
 def test_the_wheel_is_pure_and_complete(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.name == f"risdoa-{risdoa.__version__}-py3-none-any.whl"
+    files = [path for path in (ROOT / "risdoa").rglob("*") if path.is_file()]
+    package = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
+    assert package <= set(names)
     assert "risdoa/py.typed" in names
     assert any(name.startswith("risdoa/data/") and name.endswith(".npz") for name in names)
     assert any(name.startswith("risdoa/data/") and "NOTICE" in name for name in names)
