@@ -4,7 +4,6 @@
 .PHONY: install test check demo clean distclean
 
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2
 
 # The first Python >= 3.11 on the machine; `make PYTHON=... install` overrides it.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
@@ -14,6 +13,9 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 # Every distribution in plugins/ is installed, except those that say they are not.
 ALL_PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PLUGINS := $(filter-out $(patsubst %/.not-in-install,%,$(wildcard plugins/*/.not-in-install)),$(ALL_PLUGINS))
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 \
+	$(addprefix --ignore=,$(filter-out $(PLUGINS),$(ALL_PLUGINS)))
+
 STAMP := .venv/.installed-$(shell echo $(PLUGINS) | cksum | cut -d ' ' -f 1)
 
 # The packages and modules that those distributions consist of, for the type checker.

@@ -36,6 +36,11 @@ def test_plugins_are_installed_unless_they_say_no(copy):
     assert "beside" not in commands
 
 
+def test_plugins_beside_the_installation_are_not_tested(copy):
+    assert "--ignore=plugins/beside" in _commands(copy, "test")
+    assert "--ignore=plugins/inside" not in _commands(copy, "test")
+
+
 def test_torch_is_installed_first_and_in_a_call_of_its_own(copy):
     calls = [line for line in _commands(copy, "install").splitlines() if "pip install" in line]
     assert calls[0].endswith(" torch==2.13.0")
