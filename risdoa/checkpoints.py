@@ -77,7 +77,9 @@ def save_checkpoint(
     tensors = {WEIGHTS + name: value for name, value in model.state_dict().items()}
     tensors.update(state or {})
     with atomic_path(path) as temporary:
+        mode = temporary.stat().st_mode
         save_file(dict(map(_stored, tensors.items())), temporary, {_KEY: metadata.text()})
+        temporary.chmod(mode)  # safetensors puts a private file in its place
     write_text(path.with_suffix(".json"), metadata.text())
 
 

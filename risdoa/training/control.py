@@ -42,10 +42,6 @@ class Interval:
         low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return cls(float(values.mean()), float(low), float(high))
 
-    def __str__(self) -> str:
-        """Return ``mean [low, high]``."""
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
 
 @dataclass(frozen=True)
 class Row:

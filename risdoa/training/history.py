@@ -116,7 +116,7 @@ class History:
         """Return the seed's success list: whether each point holds, and in words."""
         losses = [record.train["loss"] for record in self.epochs]
         first, last = losses[0], losses[-1]
-        fell = first is not None and last is not None and (len(losses) == 1 or last < first)
+        fell = first is not None and last is not None and last < first
         scheduler = [text for text in self.warnings if "lr_scheduler" in text]
         names = ", ".join(self.alignment) or "no alignment loss asked for"
         validated = sum(record.validation["loss"] is not None for record in self.epochs)
@@ -139,7 +139,11 @@ class History:
                 bool(self.alignment),
                 f"alignment from true steering vectors, model {self.steering}: {names}",
             ),
-            (fell, f"training loss decreasing: {_number(first)} to {_number(last)}"),
+            (
+                fell,
+                f"training loss decreasing over {len(losses)} epochs: {_number(first)} to "
+                f"{_number(last)}",
+            ),
         ]
 
 

@@ -1,0 +1,146 @@
+"""``risdoa train``: a covariance network, from scenes drawn on the fly."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from risdoa.cli.logs import log_lines
+from risdoa.cli.options import (
+    PluginName,
+    Settings,
+    echo_json,
+    echo_table,
+    examples,
+    json_flag,
+    registry,
+    set_option,
+)
+
+if TYPE_CHECKING:
+    from risdoa.training.config import TrainConfig
+    from risdoa.training.control import Interval, Row
+    from risdoa.training.loop import Progress
+    from risdoa.training.run import Summary
+
+LARGEST_SEED = 2**63 - 1
+
+_POSITIVE = click.IntRange(min=1)
+
+
+@click.command(
+    epilog=examples(
+        "risdoa train --loss gt-projection --preset smoke --out run",
+        "risdoa train --loss nmse=1,gt-projection=0.1 --seed 1 --epochs 4 --out run",
+        "risdoa train run/config.toml --seed 2 --out again",
+    )
+)
+@click.argument("config", required=False, metavar="[CONFIG.toml]", type=click.Path(path_type=Path))
+@click.option("--preset", metavar="NAME", help="Settings to start from: smoke or demo.")
+@click.option(
+    "--loss",
+    metavar="NAME|NAME=W,…",
+    help="A bare NAME means nmse=1,NAME=0.05.  [default: gt-projection]",
+)
+@click.option("--scenario", type=PluginName("scenario"), help="What kind of scenes.")
+@click.option("--model", type=PluginName("model"), help="The network.")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED))
+@click.option("--epochs", type=_POSITIVE)
+@click.option("--steps-per-epoch", type=_POSITIVE, help="Batches between two validations.")
+@click.option("--batch-size", type=_POSITIVE, help="Scenes a batch, drawn afresh.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True))
+@click.option("--clip-norm", type=click.FloatRange(min=0, min_open=True))
+@click.option("--amp/--no-amp", default=None, help="Run the network in bfloat16.")
+@click.option("--sources", type=_POSITIVE, help="Sources in every scene; drawn if not given.")
+@click.option("--snr", "snr_db", type=float, metavar="DB", help="SNR of every scene.")
+@click.option("--held-out-scenes", type=click.IntRange(min=0), help="Scenes of the last table.")
+@click.option("--device", help="Where to train: cpu or cuda.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="The run directory; a new one under runs/ if not given.",
+)
+@set_option
+@json_flag
+def command(
+    *,
+    config: Path | None,
+    preset: str | None,
+    out: Path | None,
+    settings: Settings,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Train a covariance network.
+
+    Settings come from the preset, then from CONFIG.toml, then from options. The run directory holds
+    a config.toml that repeats the run, metrics for every epoch and two checkpoints, best and last.
+    """
+    from risdoa.training.run import run_training  # noqa: PLC0415 - help pages do without
+
+    chosen = {key: value for key, value in given.items() if value is not None}
+    resolved = _configuration(config, preset, {**chosen, "options": settings})
+    with log_lines("risdoa.training"), _progress() as progress:
+        summary = run_training(resolved, registry(), out, progress)
+    if as_json:
+        echo_json(summary.record())
+    else:
+        _echo_summary(summary)
+
+
+def _configuration(path: Path | None, name: str | None, given: dict[str, Any]) -> TrainConfig:
+    """Return preset, file and command line as one checked configuration."""
+    from risdoa.training.config import (  # noqa: PLC0415 - help pages do without
+        TrainConfig,
+        merged,
+        preset,
+        read_config,
+    )
+
+    layers = [{} if name is None else preset(name), {} if path is None else read_config(path)]
+    return TrainConfig.of(merged(*layers, given))
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Yield something to report progress to, on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label="training", file=sys.stderr) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield advance
+
+
+def _echo_summary(summary: Summary) -> None:
+    """Print the table of controls and where the run is."""
+    if summary.held_out:
+        headers = ["figure", "network", "mean", "95 % interval", "worse by", "95 % interval"]
+        scenes = summary.config.held_out_scenes
+        title = f"{scenes} held-out scenes, trained network and controls"
+        echo_table(headers, _lines(summary.held_out), title=title)
+    click.echo(f"run directory: {summary.run} (best epoch {summary.history.best_epoch})")
+
+
+def _lines(rows: list[Row]) -> list[list[str]]:
+    """Return a line for the trained network and for every control, figure by figure."""
+    lines: list[list[str]] = []
+    for row in rows:
+        if not lines or lines[-1][0] != row.figure:
+            lines.append([row.figure, "trained", *_cells(row.trained), "", ""])
+        lines.append([row.figure, row.control, *_cells(row.controlled), *_cells(row.excess)])
+    return lines
+
+
+def _cells(interval: Interval) -> list[str]:
+    return [f"{interval.mean:.3f}", f"{interval.low:.3f} to {interval.high:.3f}"]
