@@ -27,7 +27,7 @@ from risdoa.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from risdoa.evaluation.comparison import Comparison, Progress, Setup
+    from risdoa.evaluation.comparison import BoundKind, Comparison, Progress, Setup
     from risdoa.evaluation.methods import Method, MethodSpec
 
 LARGEST_SEED = 2**63 - 1
@@ -64,6 +64,13 @@ BASELINES = ("sample:music,newton,nf-mle", "sample:nf-mle", "sample:music")
     help="What to compare; may be given several times. Baselines if not given.",
 )
 @click.option(
+    "--bound",
+    type=click.Choice(["auto", "stochastic", "deterministic"]),
+    default="auto",
+    show_default=True,
+    help="Which Cramér-Rao bound.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -79,14 +86,16 @@ def command(
     trials: int,
     seed: int,
     texts: tuple[str, ...],
+    bound: BoundKind,
     out: Path | None,
     settings: Settings,
     as_json: bool,
 ) -> None:
     """Compare methods with each other and with the Cramér-Rao bound.
 
-    Every method sees the same scenes. The bound is the stochastic one where every snapshot has a
-    source signal of its own, the deterministic one where they share it.
+    Every method sees the same scenes. The bound is for the model that makes the data: stochastic
+    (random source signals) where every snapshot has a signal of its own, deterministic (at the
+    realised signals) where snapshots share them.
     """
     from risdoa.evaluation.comparison import Setup, compare  # noqa: PLC0415 - not for --help
     from risdoa.evaluation.methods import parse_methods  # noqa: PLC0415
@@ -106,6 +115,7 @@ def command(
         trials=trials,
         seed=seed,
         data_steering=registry().create("steering", made.data_model),
+        bound=bound,
     )
     with _progress() as progress:
         result = compare(setup, _methods(specs, settings), progress)
@@ -187,6 +197,7 @@ def _command_line(
     words += ["--snr", ",".join(f"{snr:g}" for snr in setup.snr_db)]
     words += ["--sources", ",".join(map(str, setup.sources))]
     words += ["--trials", setup.trials, "--seed", setup.seed]
+    words += ["--bound", setup.bound]
     for spec in specs:
         words += ["--method", str(spec)]
     for plugin, options in settings.items():

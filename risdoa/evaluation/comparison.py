@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from risdoa import bounds
 from risdoa.errors import InputError
@@ -25,6 +25,7 @@ BATCH = 10
 """Scenes given to a method at once: small enough that its intermediate results stay in caches."""
 
 Progress = Callable[[int, int], None]
+BoundKind = Literal["auto", "stochastic", "deterministic"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Setup:
     seed: int
     data_steering: Steering | None = None
     """The model that makes the data, for the bound; None is the problem's own."""
+    bound: BoundKind = "auto"
+    """*auto*: stochastic for fresh source signals, deterministic where snapshots share them."""
 
     def __post_init__(self) -> None:
         """Refuse an empty comparison."""
@@ -142,7 +145,7 @@ def compare(
         tallies = [_Tally(method) for method in methods]
         references: list[Reference] = []
         for problem, truth in setup.chunks(snr_db, sources):
-            reference, names = _reference(truth, setup.data_steering)
+            reference, names = _reference(truth, setup)
             references.append(reference)
             for tally in tallies:
                 tally.run(problem, truth)
@@ -201,17 +204,14 @@ class _Tally:
         )
 
 
-def _reference(truth: Truth, steering: Steering | None) -> tuple[Reference, tuple[str, str]]:
-    """Return the reference of a chunk, the bound's name and the steering model it holds for.
-
-    The stochastic bound for fresh source signals, the deterministic one at the realised signals
-    where snapshots share them.
-    """
-    if steering is not None:
-        truth = replace(truth, problem=replace(truth.problem, steering=steering))
-    fresh = truth.problem.snapshots.fresh
-    bound: Tensor = bounds.stochastic(truth) if fresh else bounds.deterministic(truth)
-    name = "stochastic" if fresh else "deterministic"
+def _reference(truth: Truth, setup: Setup) -> tuple[Reference, tuple[str, str]]:
+    """Return the reference of a chunk, the bound's name and the steering model it holds for."""
+    if setup.data_steering is not None:
+        truth = replace(truth, problem=replace(truth.problem, steering=setup.data_steering))
+    name = setup.bound
+    if name == "auto":
+        name = "stochastic" if truth.problem.snapshots.fresh else "deterministic"
+    bound = bounds.stochastic(truth) if name == "stochastic" else bounds.deterministic(truth)
     return Reference.of(truth, bound), (name, truth.problem.steering.name)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from risdoa.evaluation.comparison import Cell, Comparison, Floor
 
-HEADERS = ("SNR", "method", "az °", "el °", "r m", "efficiency", "out %")
+HEADERS = ("bound and methods", "az °", "el °", "r m", "efficiency", "out %")
 
 LEGEND = (
     "az, el, r: RMSE of the inliers (direction within 5°); out: the other sources. Efficiency is "
@@ -39,7 +39,7 @@ def models_line(comparison: Comparison) -> str:
 
 
 def _table(comparison: Comparison, scenario: str, sources: int) -> Table:
-    """Return the table of one number of sources: the methods, then the bound, SNR by SNR."""
+    """Return the table of one number of sources: the bound, then the methods, SNR by SNR."""
     lines: list[list[str | None]] = []
     for floor in comparison.floors:
         if floor.sources != sources:
@@ -49,8 +49,8 @@ def _table(comparison: Comparison, scenario: str, sources: int) -> Table:
             for cell in comparison.cells
             if (cell.sources, cell.snr_db) == (sources, floor.snr_db)
         ]
-        lines += [_cell_line(cell, comparison) for cell in cells]
         lines.append(_floor_line(floor))
+        lines += [_cell_line(cell, comparison) for cell in cells]
     title = f"{scenario}, K = {sources}, {comparison.trials} trials\n{models_line(comparison)}"
     return Table(title, HEADERS, lines)
 
@@ -62,7 +62,6 @@ def _cell_line(cell: Cell, comparison: Comparison) -> list[str | None]:
         label += f" @{cell.estimation_model}"
     errors = cell.summary.deviations[:3]
     return [
-        f"{cell.snr_db:g}",
         label,
         *(digits(each.rmse_inliers) for each in errors),
         " ".join(_ratio(each.efficiency) for each in errors),
@@ -72,16 +71,15 @@ def _cell_line(cell: Cell, comparison: Comparison) -> list[str | None]:
 
 def _floor_line(floor: Floor) -> list[str | None]:
     levels = floor.sqrt_crb[:3] if floor.sqrt_crb else (None, None, None)
-    return [f"{floor.snr_db:g}", "√CRB", *(digits(level) for level in levels), None, None]
+    return [f"√CRB at {floor.snr_db:g} dB", *(digits(level) for level in levels), None, None]
 
 
 def digits(value: float | None) -> str:
-    """Return a number with three significant digits, a dash for none."""
+    """Return about three digits of a number, never more than five characters; a dash for none."""
     if value is None:
         return "-"
-    if value >= 1000:
-        return f"{value:.0f}"
-    return f"{value:#.3g}".rstrip(".") if value >= 0.01 else f"{value:.4f}"
+    decimals = next((d for limit, d in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if value >= limit), 4)
+    return f"{value:.{decimals}f}" if value >= 0.01 else f"{value:.4f}".removeprefix("0")
 
 
 def _ratio(value: float | None) -> str:

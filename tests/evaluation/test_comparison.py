@@ -104,6 +104,12 @@ def test_the_bound_fits_the_signals(kind, name):
     assert run(setup(kind(**SMALL)), Recorder()).bound == name
 
 
+def test_another_bound_may_be_asked_for():
+    assert run(setup(bound="deterministic"), Recorder()).bound == "deterministic"
+    with pytest.raises(InputError, match="fresh"):
+        run(setup(Static(**SMALL), bound="stochastic"), Recorder())
+
+
 def test_the_bound_belongs_to_the_model_that_makes_the_data():
     given = setup(SphericalData(**SMALL), data_steering=Spherical())
     assert run(given, Recorder()).bound_model == "spherical"

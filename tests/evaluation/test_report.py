@@ -93,20 +93,20 @@ def test_tables_name_the_models_and_hold_the_bound(comparison):
     assert "K = 1" in first.title
     assert "K = 2" in second.title
     assert "data: canonical; estimation: canonical, plane-wave" in first.title
-    assert [line[1] for line in first.lines[:3]] == [
+    assert [line[0] for line in first.lines[:3]] == [
+        "√CRB at -5 dB",
         "middle @canonical",
         "flat @plane-wave",
-        "√CRB",
     ]
     assert all(len(line) == len(first.headers) for line in first.lines)
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (0.12345, "0.123"), (12.0, "12.0"), (123.4, "123"), (4567.8, "4568"),
-     (0.00123, "0.0012")],
+    [(None, "-"), (0.12345, "0.123"), (0.0123, "0.012"), (12.04, "12.0"), (123.4, "123"),
+     (4567.8, "4568"), (1.234, "1.23"), (0.00123, ".0012")],
 )  # fmt: skip
-def test_three_significant_digits(value, text):
+def test_numbers_take_at_most_five_characters(value, text):
     assert digits(value) == text
 
 
