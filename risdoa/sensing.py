@@ -67,8 +67,8 @@ class Sensing(ABC):
             vectors: (…, N, P). Returns (…, P) real.
         """
         seen = self.observe(vectors).movedim(-1, 0)
-        back = self.equalised_adjoint(seen).mean(-2)
-        return (vectors.movedim(-1, 0).conj() * back).sum(-1).real.movedim(0, -1)
+        back = self.equalised_adjoint(seen).mean(-2).movedim(0, -1)
+        return (vectors.conj() * back).sum(-2).real
 
     @abstractmethod
     def select(self, scenes: Tensor) -> Sensing:

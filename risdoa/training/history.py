@@ -118,7 +118,7 @@ class History:
         first, last = losses[0], losses[-1]
         fell = first is not None and last is not None and last < first
         scheduler = [text for text in self.warnings if "lr_scheduler" in text]
-        names = ", ".join(self.alignment) or "no alignment loss asked for"
+        names = ", ".join(self.alignment) or "no term of this loss uses them"
         validated = sum(record.validation["loss"] is not None for record in self.epochs)
         return [
             (
