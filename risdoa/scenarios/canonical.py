@@ -129,7 +129,7 @@ class Canonical(Scenario):
         """Return the source powers, all 1, (S, K)."""
         return torch.ones_like(positions[..., 0])
 
-    def blocks(self, device: torch.device) -> Tensor | None:  # noqa: ARG002
+    def blocks(self, device: torch.device) -> Tensor | None:
         """Return which snapshots share a source signal: none do."""
         return None
 

@@ -35,8 +35,9 @@ def rician(array: Array, outputs: int, factor: Tensor, generator: torch.Generato
     surface = _plane_waves(array, scenes, generator)
     station = _plane_waves(Array.linear(outputs, array.wavelength), scenes, generator)
     scattered = complex_normal((scenes, outputs, array.count), generator)
-    sight = (share * station).unsqueeze(-1) * surface.unsqueeze(-2)
-    return sight.add_(scattered.mul_(rest))
+    return torch.baddbmm(
+        scattered.mul_(rest), (share * station).unsqueeze(-1), surface.unsqueeze(-2)
+    )
 
 
 def _plane_waves(array: Array, scenes: int, generator: torch.Generator) -> Tensor:
@@ -53,7 +54,7 @@ def random_codes(scenes: int, snapshots: int, elements: int, generator: torch.Ge
         Returns (S, L, N) complex128 of modulus 1.
     """
     levels = integers((scenes, snapshots, elements), 0, LEVELS - 1, generator)
-    return _alphabet(generator.device)[levels]
+    return torch.take(_alphabet(generator.device), levels)
 
 
 def dft_codes(scenes: int, snapshots: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:

@@ -31,6 +31,6 @@ class Digital(Canonical):
             raise InputError(f"a scenario needs positive sizes, got nx={nx}, ny={ny}")
         super().__init__(nx, ny, outputs=nx * ny, snapshots=snapshots, codes="random")
 
-    def sensing(self, count: int, array: Array, generator: torch.Generator) -> Sensing:  # noqa: ARG002
+    def sensing(self, count: int, array: Array, generator: torch.Generator) -> Sensing:
         """Return the direct sensing of the array."""
         return Direct()
