@@ -128,13 +128,13 @@ def command(
         settings=settings,
         command=_command_line(scenario, setup, specs, settings),
     )
+    if out is not None:
+        for path in write_report(out, result, meta, scenario):
+            click.echo(f"wrote {path}", err=True)
     if as_json:
         echo_json(document(result, meta))
     else:
         _echo_tables(result, scenario)
-    if out is not None:
-        for path in write_report(out, result, meta, scenario):
-            click.echo(f"wrote {path}", err=True)
 
 
 def _names(specs: Sequence[MethodSpec]) -> list[str]:
