@@ -1,0 +1,58 @@
+"""The controls: a table that a network which ignores its input cannot pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from risdoa.training.control import compare, held_out_table, shuffle_snapshots
+from risdoa.training.loop import Trainer
+from risdoa.training.rundir import RunDirectory
+from tests.training.small import experiment
+
+
+def test_every_scene_gets_the_snapshots_of_another_one():
+    made = experiment()
+    problem, _ = made.scenario.sample(9, torch.Generator().manual_seed(0))
+    shuffled = shuffle_snapshots(problem, torch.Generator().manual_seed(1))
+    before, after = problem.snapshots.values, shuffled.snapshots.values
+    assert not bool((before == after).all((1, 2)).any())
+    assert sorted(map(abs, before[:, 0, 0].tolist())) == sorted(map(abs, after[:, 0, 0].tolist()))
+    assert shuffled.snapshots.sensing is problem.snapshots.sensing
+
+
+def test_a_control_is_beaten_only_beyond_its_interval():
+    generator = np.random.default_rng(0)
+    values = generator.random(200)
+    controls = {
+        "worse": {"nmse": values + 0.1 + 0.1 * generator.random(200)},
+        "equal": {"nmse": values + 0.1 * generator.normal(size=200)},
+        "better": {"nmse": values - 0.1},
+    }
+    rows = {row.control: row for row in compare({"nmse": values}, controls, 0)}
+    assert [rows[name].beaten for name in controls] == [True, False, False]
+    interval = rows["worse"].trained
+    assert interval.low < interval.mean < interval.high
+    assert interval.mean == pytest.approx(values.mean())
+    error = values.std() / 200**0.5
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * error, rel=0.2)
+
+
+def test_an_untrained_network_does_not_beat_itself():
+    rows = {(row.figure, row.control): row for row in held_out_table(experiment())}
+    assert set(rows) == {
+        (figure, control)
+        for figure in ("nmse", "gt-projection")
+        for control in ("untrained", "shuffled")
+    }
+    assert rows["nmse", "untrained"].excess.mean == 0
+    assert not rows["nmse", "untrained"].beaten
+
+
+@pytest.mark.slow
+def test_a_short_training_beats_its_controls(tmp_path):
+    made = experiment(epochs=6, steps_per_epoch=40, batch_size=16, held_out_scenes=300)
+    Trainer(made, RunDirectory.create(tmp_path / "run")).fit()
+    rows = held_out_table(made)
+    assert all(row.beaten for row in rows), rows
