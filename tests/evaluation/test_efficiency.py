@@ -15,8 +15,9 @@ from risdoa.scenarios.canonical import Canonical
 def test_nf_mle_on_classical_starts_is_efficient(sources, snr_db):
     registry = Registry.discover({"RISDOA_PLUGINS_ALLOW": ""})
     chain = build_chain(registry, model="sample", chain="music,newton,nf-mle")
-    setup = Setup(Canonical(), snr_db=(snr_db,), sources=(sources,), trials=200, seed=0)
+    setup = Setup(Canonical(), snr_db=(snr_db,), sources=(sources,), trials=400, seed=0)
     summary = compare(setup, [Method("nf-mle", chain)]).cells[0].summary
-    # Sources differ in their bounds: the ratio of 200 trials varies by about 0.07.
+    # Sources differ in their bounds: the ratio of 400 trials varies by 0.05 to 0.08, around 1.05
+    # (the stochastic bound is met only as snapshots grow; the deterministic one is met here).
     assert all(0.7 < each.efficiency <= 1.2 for each in summary.deviations)
     assert summary.outlier_rate <= 0.01
