@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import fields
@@ -21,8 +22,11 @@ REQUIRED = ("positions_m", "wavelength_m", "snapshots")
 
 _NAMES = tuple(field.name for field in fields(Recording))
 _DAMAGED = (
+    OSError,
     ValueError,
     EOFError,
+    SyntaxError,
+    tokenize.TokenError,
     KeyError,
     RuntimeError,
     MemoryError,
@@ -74,7 +78,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     _check_archive(path)
     known = {"format", "static_sources", *_NAMES}
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files if name in known}
     except _DAMAGED as error:
         raise InputError(
