@@ -13,6 +13,9 @@ from risdoa.models.base import Model
 from risdoa.models.sample import Sample
 from risdoa.problem import Problem
 
+BATCH = 64
+"""Scenes that inference works on at once, which bounds the memory."""
+
 
 class LearnedModel(torch.nn.Module, Model):
     """A network that predicts a covariance.
@@ -48,11 +51,19 @@ class LearnedModel(torch.nn.Module, Model):
         """Return the network's own R, before blending and shrinkage; see :meth:`Model.__call__`."""
 
     def forward(self, problem: Problem) -> Covariance:
-        """Return R; in eval mode blended and shrunk."""
-        covariance = self.predict(problem)
+        """Return R; in eval mode blended and shrunk, and computed a batch of scenes at a time."""
         if self.training:
-            return covariance
+            return self.predict(problem)
+        batches = torch.arange(problem.scenes).split(BATCH)
+        covariance = _joined([self.predict(problem.select(scenes)) for scenes in batches])
         sample = Sample()
         if self.beta < 1 and sample.supports(problem):
             covariance = covariance.blended(sample(problem), self.beta)
         return covariance.shrunk(self.shrinkage) if self.shrinkage > 0 else covariance
+
+
+def _joined(parts: list[Covariance]) -> Covariance:
+    """Return the covariances of several batches as one."""
+    loads = [part.load for part in parts if part.load is not None]
+    factor = torch.cat([part.factor for part in parts])
+    return Covariance(factor, torch.cat(loads) if loads else None)

@@ -14,7 +14,7 @@ from risdoa.models.learned import LearnedModel
 from risdoa.registry import Registry
 from risdoa.scenarios.base import Scenario
 from risdoa.training.config import TrainConfig
-from risdoa.training.data import Stream, stream_seed
+from risdoa.training.data import Stream, generator, scenes, stream_seed
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Experiment:
         Raises:
             InputError: for an unknown name, a wrong option, or a model that cannot be trained.
         """
+        _check_device(config.device)
         weights = parse_losses(config.loss)
         _refuse_unused(config, [config.scenario, config.model, *weights])
         config = _resolved(config, registry, list(weights))
@@ -42,6 +43,9 @@ class Experiment:
             Term(name, registry.create("loss", name, **_options(config, name)), weight)
             for name, weight in weights.items()
         )
+        scenes(
+            scenario, config, 1, generator(config, Stream.TRAINING)
+        )  # refuses what it cannot draw
         return cls(config, registry, scenario, fresh_model(config, registry), loss)
 
     @property
@@ -79,6 +83,15 @@ def _options(config: TrainConfig, name: str) -> dict[str, Any]:
     """Return the options of a plugin, under its bare or its qualified name."""
     bare = name.rpartition("/")[2]
     return {**config.options.get(bare, {}), **config.options.get(name, {})}
+
+
+def _check_device(name: str) -> None:
+    try:
+        kind = torch.device(name).type
+    except RuntimeError:
+        kind = ""
+    if kind not in {"cpu", "cuda"} or (kind == "cuda" and not torch.cuda.is_available()):
+        raise InputError(f"cannot train on the device {name!r}", "use --device cpu")
 
 
 def _refuse_unused(config: TrainConfig, names: list[str]) -> None:

@@ -82,6 +82,7 @@ def test_a_preset_is_overridden_by_options(cli, tmp_path):
         (["--sources", "9"], "sources"),
         (["nothing.toml"], "cannot read nothing.toml"),
         (["--epochs", "0"], "--epochs"),
+        (["--device", "abacus"], "device"),
     ],
 )
 def test_wrong_input_ends_with_two_lines_and_no_output(cli, tmp_path, arguments, message):
@@ -93,6 +94,7 @@ def test_wrong_input_ends_with_two_lines_and_no_output(cli, tmp_path, arguments,
     assert message in outcome.err
     assert "Traceback" not in outcome.err
     assert outcome.out == ""
+    assert not run.exists()
 
 
 def test_a_run_directory_in_use_is_left_alone(cli, tmp_path):

@@ -13,6 +13,7 @@ from risdoa.errors import InputError
 from risdoa.losses.gt_projection import GtProjection
 from risdoa.losses.nmse import Nmse
 from risdoa.models.hybrid import Hybrid, grid_spacing
+from risdoa.models.learned import BATCH
 from risdoa.models.maps import MOST_POINTS, Maps, bounded_grid
 from risdoa.models.sample import Sample
 from risdoa.problem import Problem
@@ -141,6 +142,13 @@ def test_scenes_do_not_leak_into_each_other():
     together = model(problem)
     for scene in range(5):
         close(model(problem.select(torch.tensor([scene]))), together.select(torch.tensor([scene])))
+
+
+@torch.no_grad()
+def test_many_scenes_are_worked_on_in_batches():
+    problem, _ = drawn(count=2 * BATCH + 1)
+    model = network()
+    close(model(problem), model.predict(problem))
 
 
 @torch.no_grad()

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from risdoa.registry import Registry
+from risdoa.training.config import TrainConfig, preset
 from risdoa.training.control import compare, held_out_table, shuffle_snapshots
+from risdoa.training.experiment import Experiment
 from risdoa.training.loop import Trainer
 from risdoa.training.rundir import RunDirectory
 from tests.training.small import experiment
@@ -54,5 +57,16 @@ def test_an_untrained_network_does_not_beat_itself():
 def test_a_short_training_beats_its_controls(tmp_path):
     made = experiment(epochs=6, steps_per_epoch=40, batch_size=16, held_out_scenes=300)
     Trainer(made, RunDirectory.create(tmp_path / "run")).fit()
+    rows = held_out_table(made)
+    assert all(row.beaten for row in rows), rows
+
+
+@pytest.mark.statistical
+def test_half_a_minute_in_the_canonical_scenario_beats_both_controls_on_500_scenes(tmp_path):
+    settings = preset("smoke") | {"held_out_scenes": 500}
+    registry = Registry.discover({"RISDOA_PLUGINS_ALLOW": ""})
+    made = Experiment.of(TrainConfig.of(settings), registry)
+    history = Trainer(made, RunDirectory.create(tmp_path / "run")).fit()
+    assert all(holds for holds, _ in history.checks()), history.checks()
     rows = held_out_table(made)
     assert all(row.beaten for row in rows), rows
