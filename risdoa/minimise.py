@@ -38,7 +38,8 @@ def minimise(
     """Minimise by Levenberg–Marquardt steps inside a box, with an acceptance test.
 
     A step solves (H + μ diag H) δ = -g on the coordinates that are not held at a bound, is clipped
-    to the box, and is taken only if the cost falls; μ falls after success and rises after failure.
+    to the box, and is taken only if the cost falls; μ falls where the cost did as the model said,
+    and rises where it fell by much less or rose.
     A scene has converged when the decrease that its model promises is below ``tolerance`` times the
     cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes are
     not evaluated again.
@@ -72,6 +73,7 @@ def minimise(
         promise = -_predicted(moved, gradient[active], curvature[active])
         result = evaluate(trial, active)
         better = result.cost < cost[active]
+        gain = (cost[active] - result.cost) / promise.clamp_min(1e-300)
         count[active] += 1
         small = promise.abs() <= tolerance * cost[active].abs().clamp_min(max(scale, 1e-300))
         taken = active[better]
@@ -79,10 +81,21 @@ def minimise(
         cost[taken] = result.cost[better]
         gradient[taken] = result.gradient[better]
         curvature[taken] = result.curvature[better]
-        damping[active] = torch.where(better, damping[active] * 0.2, damping[active] * 8)
+        damping[active] = _damped(damping[active], better, gain)
         done[active] = small | (damping[active] > 1e8)
         damping.clamp_(min=1e-9)
     return Minimum(point, cost, curvature, done, count)
+
+
+def _damped(damping: Tensor, better: Tensor, gain: Tensor) -> Tensor:
+    """Return the next μ: less where the model foretold the decrease, more where it did not.
+
+    A step that lowers the cost by less than a quarter of what was promised has overshot: with a
+    curvature that is too small, steps of its length would cross the valley again and again.
+    """
+    more = (damping * 4).clamp_min(0.5)
+    taken = torch.where(gain > 0.75, damping * 0.2, torch.where(gain > 0.25, damping, more))
+    return torch.where(better, taken, damping * 8)
 
 
 def _step(
