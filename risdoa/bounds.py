@@ -84,9 +84,10 @@ def _safe_inverse(matrix: Tensor) -> Tensor:
     """Return the inverse of a positive semidefinite matrix after scaling its diagonal to one.
 
     Eigenvalues are kept above 1e-14, so that what is not observable has a huge, finite variance.
+    Only rounding can bring an entry of the scaled matrix out of [-1, 1].
     """
-    scale = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
-    scaled = matrix * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    scale = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(1e-200).rsqrt()
+    scaled = (matrix * scale.unsqueeze(-1) * scale.unsqueeze(-2)).clamp(-1, 1)
     values, vectors = torch.linalg.eigh((scaled + scaled.mT) / 2)
     inverse = (vectors / values.clamp_min(1e-14).unsqueeze(-2)) @ vectors.mT
     result: Tensor = inverse * scale.unsqueeze(-1) * scale.unsqueeze(-2)

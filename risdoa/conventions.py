@@ -77,6 +77,22 @@ def invert_range(positions: Tensor) -> Tensor:
     return torch.cat((positions[..., :2], positions[..., 2:].reciprocal()), dim=-1)
 
 
+def folded(positions: Tensor) -> Tensor:
+    """Return the same places with azimuths within ±π and elevations within ±π/2.
+
+    A search may run on over the seam of a full circle, or over a pole and down on the other side;
+    places that did not are left as they are.
+
+    Shapes:
+        positions: (…, 3) in (φ, θ, anything). Returns (…, 3).
+    """
+    u, v, depth = direction_cosines(positions[..., 0], positions[..., 1])
+    angles = torch.stack((torch.atan2(u, depth), torch.atan2(v, torch.hypot(u, depth))), dim=-1)
+    limits = positions.new_tensor([math.pi, math.pi / 2])
+    outside = (positions[..., :2].abs() > limits).any(-1, keepdim=True)
+    return torch.cat((torch.where(outside, angles, positions[..., :2]), positions[..., 2:]), -1)
+
+
 def to_degrees(positions: Tensor) -> Tensor:
     """Turn (…, 3) [rad, rad, m] into [deg, deg, m]."""
     return torch.cat((positions[..., :2] / RAD_PER_DEG, positions[..., 2:]), dim=-1)

@@ -93,7 +93,8 @@ def search_grid(array: Array, region: Tensor, density: float = 1.0) -> Grid:
 
     Angles are uniform in their sine for arrays in the x-y plane, whose resolution is uniform there,
     and uniform otherwise; ranges are uniform in 1/r. A fixed coordinate, and one that the array
-    does not resolve, gets one point.
+    does not resolve, gets one point. On a full circle ±180° is there once, and no point lies on a
+    pole, where all azimuths are one and none leads away.
 
     Shapes:
         region: (3, 2) rad, rad, m.
@@ -103,11 +104,28 @@ def search_grid(array: Array, region: Tensor, density: float = 1.0) -> Grid:
     in_front = bool((region[:2].abs() <= math.pi / 2 + 1e-9).all())
     sine = array.is_planar and in_front
     low, high = 1 / region[2, 1], 1 / region[2, 0]
+    azimuth = _axis(region[0], widths.azimuth / density, sine)
+    elevation = region[1]
+    if bool(region[0, 1] - region[0, 0] >= 2 * math.pi - 1e-9):
+        azimuth = azimuth[: max(1, len(azimuth) - 1)]
+        elevation = _off_the_poles(elevation, widths.elevation / density)
     return Grid(
-        _axis(region[0], widths.azimuth / density, sine),
-        _axis(region[1], widths.elevation / density, sine),
+        azimuth,
+        _axis(elevation, widths.elevation / density, sine),
         _axis(torch.stack((low, high)), widths.inverse_range / density, False),
     )
+
+
+def _off_the_poles(bounds: Tensor, step: float) -> Tensor:
+    """Return the bounds of the elevation, half a step inside where they are poles."""
+    width = float(bounds[1] - bounds[0])
+    if width <= 0 or math.isinf(step):
+        return bounds
+    half = width / math.ceil(width / step) / 2
+    pole = math.pi / 2 - 1e-9
+    low, high = float(bounds[0]), float(bounds[1])
+    inside = (low + half * (low <= -pole), high - half * (high >= pole))
+    return torch.tensor(inside, dtype=bounds.dtype)
 
 
 def _axis(bounds: Tensor, step: float, sine: bool) -> Tensor:

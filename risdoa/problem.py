@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from risdoa.arrays import Array
+from risdoa.conventions import folded, invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.snapshots import Snapshots
 from risdoa.steering.base import Steering
 from risdoa.subspace import masked_columns
+
+EDGE = 1e-9
+"""How close in radians to a full circle or to a pole counts as there."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,35 @@ class Problem:
         low = torch.stack((self.region[0, 0], self.region[1, 0], 1 / self.region[2, 1]))
         high = torch.stack((self.region[0, 1], self.region[1, 1], 1 / self.region[2, 0]))
         return low, high
+
+    @property
+    def full_circle(self) -> bool:
+        """Whether every azimuth is in the region, so that it has no edge at ±180°."""
+        return bool(self.region[0, 1] - self.region[0, 0] >= 2 * torch.pi - EDGE)
+
+    def descent_bounds(self) -> tuple[Tensor, Tensor]:
+        """Return the bounds that a descent keeps to in (φ, θ, w), two tensors (3,).
+
+        Those of the region, but where the region is a full circle a descent may run on over ±180°
+        and, if the region reaches a pole, over it; :meth:`positions` brings its end back.
+        """
+        low, high = self.search_bounds()
+        if self.full_circle:
+            low, high = low.clone(), high.clone()
+            low[0] -= torch.pi
+            high[0] += torch.pi
+            low[1] -= torch.pi / 2 * (low[1] <= -torch.pi / 2 + EDGE)
+            high[1] += torch.pi / 2 * (high[1] >= torch.pi / 2 - EDGE)
+        return low, high
+
+    def positions(self, search: Tensor) -> Tensor:
+        """Return where a search ended: in the region, fixed coordinates at exactly their value.
+
+        Shapes:
+            search: (…, 3) in (φ, θ, w). Returns (…, 3) rad, rad, m.
+        """
+        found = folded(invert_range(search))
+        return torch.where(self.free, found, self.region[:, 0].to(found.dtype))
 
     def select(self, scenes: Tensor) -> Problem:
         """Return the problem of the chosen scenes."""
@@ -249,5 +282,5 @@ def check_region(region: Tensor) -> None:
             "a range of 0 m is on the array itself",
         )
     limits = torch.tensor([torch.pi, torch.pi / 2], dtype=region.dtype, device=region.device)
-    if bool((region[:2].abs().amax(-1) > limits + 1e-9).any()):
+    if bool((region[:2].abs().amax(-1) > limits + EDGE).any()):
         raise InputError("azimuths must lie within ±180° and elevations within ±90°")

@@ -104,7 +104,14 @@ class Result:
         from rich import box  # noqa: PLC0415 - only where a table is wanted
         from rich.table import Table  # noqa: PLC0415
 
-        table = Table(title=self.method, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            title=self.method,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         names = ("scene", "source", "azimuth °", "elevation °", "range m", "converged")
         for name in names:
             table.add_column(name, justify="right")

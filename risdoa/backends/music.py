@@ -60,14 +60,14 @@ class Music(BatchedBackend):
             found = torch.cat((found, peak.unsqueeze(1)), dim=1)
         steered = problem.steering(problem.array, invert_range(found))
         value = subspace_spectrum(steered, basis, None)
-        return Estimates.at(invert_range(found), 1 - value.mean(-1))
+        return Estimates.at(problem.positions(found), 1 - value.mean(-1))
 
     def _zoom(
         self, problem: Problem, basis: Tensor, spent: Tensor | None, peak: Tensor, grid: Grid
     ) -> Tensor:
         """Return peaks refined by searching 3 × 3 × 3 neighbours at ever smaller steps."""
         steps = grid.steps().to(peak.device)
-        low, high = problem.search_bounds()
+        low, high = problem.descent_bounds()
         offsets = torch.cartesian_prod(*([torch.tensor([0.0, -1.0, 1.0])] * 3)).to(peak)
         for _ in range(self.zoom):
             steps = steps / 2
@@ -85,4 +85,4 @@ class Music(BatchedBackend):
             found = torch.cat((found, matched.best(found).unsqueeze(1)), dim=1)
         energy = (problem.snapshots.values.abs() ** 2).sum((-2, -1))
         explained = matched.explained(found)
-        return Estimates.at(invert_range(found), 1 - explained / energy, (MATCHED_NOTE,))
+        return Estimates.at(problem.positions(found), 1 - explained / energy, (MATCHED_NOTE,))

@@ -47,7 +47,7 @@ class Newton(BatchedBackend):
         if start is None:
             start = Music().solve(problem, covariance, None, sources)
         search = invert_range(start.positions.to(torch.float64))
-        low, high = problem.search_bounds()
+        low, high = problem.descent_bounds()
         if covariance is None or covariance.width < sources:
             end = self._matched(problem, search, low, high)
             notes = (*start.notes, MATCHED_NOTE)
@@ -58,7 +58,7 @@ class Newton(BatchedBackend):
         found = torch.where(start.valid.unsqueeze(-1), found, search)
         shape = (problem.scenes, -1)
         return replace(
-            Estimates.at(invert_range(found), end.cost.reshape(shape).mean(-1), notes),
+            Estimates.at(problem.positions(found), end.cost.reshape(shape).mean(-1), notes),
             valid=start.valid,
             converged=end.converged.reshape(shape).all(-1),
             iterations=end.iterations.reshape(shape).amax(-1),

@@ -21,6 +21,12 @@ from risdoa.scan import Matched
 
 Likelihood = Literal["auto", "stochastic", "conditional"]
 
+POLISH = 8
+"""Iterations of the refinements within the search: enough to leave the grid, not to converge."""
+
+NOISE_FLOOR = 1e-10
+"""Least noise power over the mean output power; below, VᴴR⁻¹V is lost to cancellation."""
+
 
 class NfMle(BatchedBackend):
     """Maximises the likelihood of y over all positions at once.
@@ -30,8 +36,8 @@ class NfMle(BatchedBackend):
     signal of its own, conditional for blocks and static sources.
 
     The starts are those of the backend before, if any, and with ``search`` those of a global
-    search: greedy insertion on the matched spectrum and ``sweeps`` rounds of alternating
-    projection. All are refined; the best likelihood wins.
+    search: greedy insertion on the matched spectrum, refined after each, and ``sweeps`` rounds of
+    taking out and inserting anew every source. All are refined; the best likelihood wins.
     """
 
     name: ClassVar[str] = "nf-mle"
@@ -42,7 +48,7 @@ class NfMle(BatchedBackend):
         likelihood: Likelihood = "auto",
         iterations: int = 50,
         search: bool = True,
-        sweeps: int = 2,
+        sweeps: int = 1,
         density: float = 1.0,
     ) -> None:
         if iterations < 1 or sweeps < 0 or density <= 0:
@@ -63,7 +69,7 @@ class NfMle(BatchedBackend):
         """Return the best of all refined starts; the covariance is not used."""
         problem = problem.to(dtype=torch.complex128)
         fit = self._likelihood(problem, sources)
-        starts = self._starts(problem, start, sources)
+        starts = self._starts(problem, start, sources, fit)
         scenes = torch.arange(problem.scenes).repeat(len(starts))
         repeated = problem if len(starts) == 1 else problem.select(scenes)
         end = fit.minimum(repeated, torch.cat(starts), self.iterations)
@@ -82,37 +88,49 @@ class NfMle(BatchedBackend):
                 "the stochastic likelihood needs a fresh source signal in every snapshot",
                 "use nf-mle.likelihood=conditional for blocks and static sources",
             )
-        equations = snapshots.outputs * snapshots.count // snapshots.block_count
-        if kind == "conditional" and equations <= sources:
+        if kind == "conditional" and _equations(problem) <= sources:
             raise InputError(
                 f"the conditional likelihood of {sources} sources needs more than {sources} "
-                f"outputs for every source signal, got {equations}",
+                f"outputs for every source signal, got {_equations(problem)}",
                 "use fewer sources, or nf-mle.likelihood=stochastic for fresh signals",
             )
         return StochasticFit() if kind == "stochastic" else ConditionalFit()
 
-    def _starts(self, problem: Problem, start: Estimates | None, sources: int) -> list[Tensor]:
+    def _starts(
+        self, problem: Problem, start: Estimates | None, sources: int, fit: Fit
+    ) -> list[Tensor]:
         """Return the starts in (φ, θ, w), each (S, K, 3)."""
         given = None if start is None else invert_range(start.positions.to(torch.float64))
         complete = start is not None and bool(start.valid.all())
         if given is not None and complete and not self.search:
             return [given]
-        found = self._global(problem, sources)
+        found = self._global(problem, sources, fit)
         if given is None or start is None:
             return [found]
         return [torch.where(start.valid.all(-1)[:, None, None], given, found), found]
 
-    def _global(self, problem: Problem, sources: int) -> Tensor:
-        """Return a global start: greedy insertion, then alternating projection on the grid."""
-        grid = search_grid(problem.array, problem.region, self.density)
-        matched = Matched.prepare(problem, grid)
+    def _global(self, problem: Problem, sources: int, fit: Fit) -> Tensor:
+        """Return a global start: greedy insertion, each followed by a short joint refinement.
+
+        Then every source in turn is taken out and inserted anew beside the others, and stays where
+        the refined cost is lower. The refinements need no powers where the signals can be solved
+        for: they minimise the conditional cost, which many outputs a signal determine.
+        """
+        if _equations(problem) > sources:
+            fit = ConditionalFit()
+        matched = Matched.prepare(problem, search_grid(problem.array, problem.region, self.density))
         found = problem.region.new_zeros((problem.scenes, 0, 3), dtype=torch.float64)
+        cost = found.new_zeros(0)
         for _ in range(sources):
-            found = torch.cat((found, matched.best(found).unsqueeze(1)), dim=1)
-        for _ in range(self.sweeps if sources > 1 else 0):
-            for source in range(sources):
-                others = torch.cat((found[:, :source], found[:, source + 1 :]), dim=1)
-                found[:, source] = matched.best(others)
+            inserted = torch.cat((found, matched.best(found).unsqueeze(1)), dim=1)
+            found, cost = _refined(fit, problem, inserted)
+        for source in list(range(sources)) * (self.sweeps if sources > 1 else 0):
+            before, behind = found[:, :source], found[:, source + 1 :]
+            anew = matched.best(torch.cat((before, behind), dim=1)).unsqueeze(1)
+            moved, value = _refined(fit, problem, torch.cat((before, anew, behind), dim=1))
+            better = value < cost
+            found = torch.where(better[:, None, None], moved, found)
+            cost = torch.where(better, value, cost)
         return found
 
 
@@ -134,7 +152,7 @@ class ConditionalFit(Fit):
     def minimum(self, problem: Problem, start: Tensor, iterations: int) -> Minimum:
         """Return the minimum from starts (S, K, 3)."""
         sources = start.shape[1]
-        low, high = problem.search_bounds()
+        low, high = problem.descent_bounds()
 
         def evaluate(point: Tensor, index: Tensor) -> Evaluation:
             return conditional(grams(problem.select(index), point.unflatten(1, (sources, 3))))
@@ -158,10 +176,11 @@ class StochasticFit(Fit):
     def minimum(self, problem: Problem, start: Tensor, iterations: int) -> Minimum:
         """Return the minimum from starts (S, K, 3)."""
         sources = start.shape[1]
-        low, high = problem.search_bounds()
+        low, high = problem.descent_bounds()
         powers, noise, mean = _initial_powers(problem, start)
         top = powers.sum(-1, keepdim=True).log()
-        ends = torch.cat((top.expand(-1, sources) - 20, mean.log()[:, None] - 30), -1)
+        floor = (NOISE_FLOOR * mean).log()[:, None]
+        ends = torch.cat((top.expand(-1, sources) - 20, floor), -1)
         tops = torch.cat((top.expand(-1, sources) + 7, mean.log()[:, None] + 2), -1)
         lower = torch.cat((low.repeat(sources).expand(len(start), -1), ends), -1)
         upper = torch.cat((high.repeat(sources).expand(len(start), -1), tops), -1)
@@ -178,6 +197,18 @@ class StochasticFit(Fit):
     def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
         """Return the Fisher information at the optimum."""
         return end.curvature
+
+
+def _equations(problem: Problem) -> int:
+    """Return the number of outputs for every source signal."""
+    snapshots = problem.snapshots
+    return snapshots.outputs * snapshots.count // snapshots.block_count
+
+
+def _refined(fit: Fit, problem: Problem, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sources (S, K, 3) after a short refinement, and the cost there."""
+    end = fit.minimum(problem, start, POLISH)
+    return end.point[:, : start[0].numel()].reshape(start.shape), end.cost
 
 
 def _initial_powers(problem: Problem, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,35 +243,42 @@ def _pick(end: Minimum, index: Tensor) -> Minimum:
 
 
 def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estimates:
-    """Return estimates with error bars and the coordinates that are not observable."""
+    """Return estimates with error bars and the coordinates that are not observable.
+
+    The region counts as a uniform prior, whose information is added: it bounds the error bars where
+    the data say nothing. A coordinate is unobservable when more than half of the prior's variance
+    in φ, θ or w is left.
+    """
     search = end.point[:, : 3 * sources].unflatten(1, (sources, 3))
-    information = fit.information(problem, end, sources)
+    spread = _prior(problem)
+    information = fit.information(problem, end, sources).clone()
+    information.diagonal(dim1=-2, dim2=-1)[:, : 3 * sources] += (1 / spread).repeat(sources)
+    at = torch.ones_like(search)
+    variance = position_covariance(information, at, problem.free).diagonal(dim1=-2, dim2=-1)
     errors = position_covariance(information, search, problem.free)
     return replace(
-        Estimates.at(invert_range(search), end.cost),
-        error_covariance=errors,
-        unobservable=_unobservable(problem, information, search),
+        Estimates.at(problem.positions(search), end.cost),
+        error_covariance=errors * _over_a_pole(search),
+        unobservable=(variance > 0.5 * spread) & problem.free,
         converged=end.converged,
         iterations=end.iterations,
     )
 
 
-def _unobservable(problem: Problem, information: Tensor, search: Tensor) -> Tensor:
-    """Return which free coordinates the data say next to nothing about, (S, K, 3).
-
-    A coordinate is unobservable when its variance, with the uniform prior of the region (width²/12
-    in φ, θ and w) added to the information, is more than half of the prior's own.
-    """
+def _prior(problem: Problem) -> Tensor:
+    """Return the variances of φ, θ and w uniform in the region, width²/12, (3,)."""
     low, high = problem.search_bounds()
-    prior = ((high - low) ** 2 / 12).clamp_min(1e-300)
-    free = problem.free
-    sources = search.shape[1]
-    padded = information.clone()
-    diagonal = padded.diagonal(dim1=-2, dim2=-1)
-    diagonal[:, : 3 * sources] += (1 / prior).repeat(sources)
-    covariance = position_covariance(padded, torch.ones_like(search), free)
-    variance = covariance.diagonal(dim1=-2, dim2=-1)
-    return (variance > 0.5 * prior) & free
+    return ((high - low) ** 2 / 12).clamp_min(1e-300)
+
+
+def _over_a_pole(search: Tensor) -> Tensor:
+    """Return the signs by which covariances change when a search is folded back, (S, K, 3, 3).
+
+    Over a pole the elevation runs the other way.
+    """
+    sign = torch.ones_like(search)
+    sign[..., 1] = torch.where(torch.cos(search[..., 1]) < 0, -1.0, 1.0)
+    return sign.unsqueeze(-1) * sign.unsqueeze(-2)
 
 
 __all__ = ["ConditionalFit", "Likelihood", "NfMle", "StochasticFit"]
