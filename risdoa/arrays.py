@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from risdoa.errors import InputError
+from risdoa.frozen import changed
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Array:
         gains = self.gains
         if gains is not None:
             gains = gains.to(device=device, dtype=dtype.to_complex() if dtype else None)
-        return replace(self, positions=self.positions.to(device=device, dtype=dtype), gains=gains)
+        return changed(self, positions=self.positions.to(device=device, dtype=dtype), gains=gains)
 
     def select(self, scenes: Tensor) -> Array:
         """Return the array of the chosen scenes; a shared geometry stays shared."""
@@ -124,7 +125,7 @@ class Array:
         gains = self.gains
         if gains is not None and gains.ndim > 1:
             gains = gains[scenes]
-        return replace(self, positions=positions, gains=gains)
+        return changed(self, positions=positions, gains=gains)
 
     def default_region(self) -> Tensor:
         """Return where sources are looked for when nobody says: (3, 2) [rad, rad, m].

@@ -12,9 +12,6 @@ from torch import Tensor
 from risdoa.arrays import Array
 from risdoa.conventions import unit_vectors
 
-HALF_WIDTH = 1.15
-"""−3 dB half-width over the one of the parabola at the peak, |aᴴa'|² ≈ 1 - k² var(p) δ²."""
-
 
 @dataclass(frozen=True)
 class Resolution:
@@ -26,32 +23,45 @@ class Resolution:
 
 
 def resolution(array: Array, region: Tensor) -> Resolution:
-    """Return the half-widths of an array in a region, from the spread of its elements.
+    """Return the half-widths of an array in a region; see :func:`half_width`.
 
-    For small offsets |aᴴa'|² = 1 - k² var(p·δd) and 1 - k² var(|p|² - (p·d)²) δw²/4; the
-    half-widths follow from the spread across the region's directions, the largest one counting.
+    The phase slopes are k x and k y (for a three-dimensional array: along its longest axis), and
+    k (|p|² - (p·d)²)/2 for w, for the direction d of the region that resolves it best. Scenes with
+    arrays of their own count as the first.
     """
-    points = array.positions.reshape(-1, array.count, 3).to(torch.float64)
-    points = points - points.mean(1, keepdim=True)
-    k = array.wavenumber
-    spread = points.var(1, correction=0)
+    points = array.positions.reshape(-1, array.count, 3)[0].to(torch.float64)
+    points, k = points - points.mean(0), array.wavenumber
     if array.is_planar:
-        across = spread[:, 0].max(), spread[:, 1].max()
+        across = [half_width(k * points[:, 0]), half_width(k * points[:, 1])]
     else:
-        widest = torch.linalg.eigvalsh(points.mT @ points / array.count).max()
-        across = widest, widest
-    corners = torch.cartesian_prod(
-        torch.linspace(float(region[0, 0]), float(region[0, 1]), 5, dtype=torch.float64),
-        torch.linspace(float(region[1, 0]), float(region[1, 1]), 5, dtype=torch.float64),
-        torch.ones(1, dtype=torch.float64),
-    )
-    depth = (points**2).sum(-1, keepdim=True) - (points @ unit_vectors(corners).T) ** 2
-    bend = depth.var(1, correction=0).max() / 4
-    widths = [
-        HALF_WIDTH / (k * math.sqrt(2 * float(value))) if float(value) > 0 else math.inf
-        for value in (*across, bend)
+        longest = torch.linalg.eigh(points.mT @ points)[1][:, -1]
+        across = [half_width(k * (points @ longest))] * 2
+    ends = [
+        torch.linspace(float(low), float(high), 5).to(torch.float64) for low, high in region[:2]
     ]
-    return Resolution(*widths)
+    directions = unit_vectors(torch.cartesian_prod(*ends, torch.ones(1, dtype=torch.float64)))
+    depth = (points**2).sum(-1, keepdim=True) - (points @ directions.T) ** 2
+    ranges = [half_width(k * column / 2) for column in depth.T]
+    return Resolution(across[0], across[1], min(ranges))
+
+
+def half_width(slopes: Tensor) -> float:
+    """Return the smallest δ with |mean exp(jtδ)|² = 1/2 for phase slopes t, inf if all are equal.
+
+    Shapes:
+        slopes: (N,) in radians per unit of δ.
+    """
+    spread = float(slopes.std(correction=0))
+    if spread < 1e-9 * max(1.0, float(slopes.abs().max())):
+        return math.inf
+    offsets = torch.linspace(0, 3, 601, dtype=torch.float64) / spread
+    power = torch.polar(torch.ones(()).double(), offsets[:, None] * slopes).mean(-1).abs() ** 2
+    below = torch.nonzero(power < 0.5)
+    if not below.numel():
+        return float(offsets[-1])
+    index = int(below[0])
+    fraction = (power[index - 1] - 0.5) / (power[index - 1] - power[index])
+    return float(offsets[index - 1] + fraction * (offsets[index] - offsets[index - 1]))
 
 
 @dataclass(frozen=True)

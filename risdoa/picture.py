@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,62 +14,66 @@ from torch import Tensor
 from risdoa.errors import InputError
 from risdoa.files import atomic_path
 
-if TYPE_CHECKING:
-    from risdoa.result import Result
-
 ESTIMATE, TRUTH = "#0072B2", "#D55E00"
 """Blue and vermilion of Okabe and Ito, told apart by everyone."""
+LABELS = ("azimuth (°)", "elevation (°)", "range (m)")
 
 
-def draw(result: Result, path: str | os.PathLike[str] | None = None) -> Figure:
-    """Draw estimates and, where the recording has it, the truth.
+@dataclass(frozen=True)
+class Points:
+    """What is drawn: places in azimuth °, elevation ° and range m.
+
+    Shapes:
+        places: (P, 3). spread: (P, 3) standard deviations. truth: (Q, 3) or None.
+    """
+
+    places: Tensor
+    spread: Tensor
+    truth: Tensor | None
+
+
+def draw(
+    title: str, points: Points, axes: tuple[int, ...], path: str | os.PathLike[str] | None = None
+) -> Figure:
+    """Draw the coordinates ``axes`` over the azimuth, estimates and, where known, the truth.
 
     Raises:
         InputError: if ``path`` has an ending that is not of a picture.
     """
-    with_range = bool(result.problem.free[2])
-    figure = Figure(figsize=(9.0 if with_range else 5.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(1.0 + 4.0 * len(axes), 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 2 if with_range else 1, squeeze=False)[0]
-    truth = result.recording.truth_deg_m
-    known = None if truth is None else torch.from_numpy(truth).flatten(0, 1)
-    _panel(axes[0], result, known, 0, 1, "azimuth (°)", "elevation (°)")
-    if with_range:
-        _panel(axes[1], result, known, 0, 2, "azimuth (°)", "range (m)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.suptitle(result.method, fontsize=10)
+    panels = figure.subplots(1, len(axes), squeeze=False)[0]
+    for panel, axis in zip(panels, axes, strict=True):
+        _panel(panel, points, axis)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.suptitle(title, fontsize=10)
     if path is not None:
         _save(figure, Path(path))
     return figure
 
 
-def _panel(
-    axes: Axes, result: Result, truth: Tensor | None, x: int, y: int, x_label: str, y_label: str
-) -> None:
-    """Draw one pair of coordinates."""
-    valid = result.estimates.valid
-    values = result.positions_deg_m()[valid]
-    std = result.std_deg_m()
-    bars = torch.zeros_like(values) if std is None else std[valid].nan_to_num(0.0)
-    if truth is not None:
-        axes.plot(
-            truth[:, x], truth[:, y], "+", color=TRUTH, ms=9, mew=1.5, label="truth", zorder=1
+def _panel(panel: Axes, points: Points, axis: int) -> None:
+    """Draw one coordinate over the azimuth."""
+    if points.truth is not None:
+        truth = points.truth
+        panel.plot(
+            truth[:, 0], truth[:, axis], "+", color=TRUTH, ms=9, mew=1.5, label="truth", zorder=1
         )
-    axes.errorbar(
-        values[:, x].numpy(),
-        values[:, y].numpy(),
-        xerr=bars[:, x].numpy(),
-        yerr=bars[:, y].numpy(),
+    panel.errorbar(
+        points.places[:, 0].numpy(),
+        points.places[:, axis].numpy(),
+        xerr=points.spread[:, 0].numpy(),
+        yerr=points.spread[:, axis].numpy(),
         fmt="o",
         ms=4,
         lw=1,
         color=ESTIMATE,
         label="estimate ± σ",
     )
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    panel.set_xlabel(LABELS[0])
+    panel.set_ylabel(LABELS[axis])
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
 
 
 def _save(figure: Figure, path: Path) -> None:

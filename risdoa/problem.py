@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from risdoa.arrays import Array
 from risdoa.conventions import folded, invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
+from risdoa.frozen import changed
 from risdoa.snapshots import Snapshots
 from risdoa.steering.base import Steering
 from risdoa.subspace import masked_columns
@@ -119,7 +120,7 @@ class Problem:
 
     def select(self, scenes: Tensor) -> Problem:
         """Return the problem of the chosen scenes."""
-        return replace(
+        return changed(
             self,
             snapshots=self.snapshots.select(scenes),
             array=self.array.select(scenes),
@@ -131,7 +132,7 @@ class Problem:
     ) -> Problem:
         """Return the problem on another device or in another complex precision."""
         real = dtype.to_real() if dtype else None
-        return replace(
+        return changed(
             self,
             snapshots=self.snapshots.to(device, dtype),
             array=self.array.to(device, real),

@@ -124,11 +124,9 @@ class Result:
 
     def footnotes(self) -> list[str]:
         """Return what a reader of the table should know."""
-        lines = (
-            ["± one standard deviation, from the likelihood"]
-            if self.std_deg_m() is not None
-            else []
-        )
+        lines = []
+        if self.std_deg_m() is not None:
+            lines.append("± one standard deviation, from the likelihood")
         total = int(self.estimates.valid.sum())
         if total > ROWS:
             lines.append(f"{ROWS} of {total} sources shown; --json prints all")
@@ -141,10 +139,16 @@ class Result:
         return [*lines, *(f"note: {note}" for note in self.estimates.notes)]
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draw the sources over direction, and over range where it is free; save if asked to."""
-        from risdoa.picture import draw  # noqa: PLC0415 - matplotlib is slow to import
+        """Draw elevation and range over azimuth, as far as they are free; save if asked to."""
+        from risdoa.picture import Points, draw  # noqa: PLC0415 - matplotlib is slow to import
 
-        return draw(self, path)
+        valid, std = self.estimates.valid, self.std_deg_m()
+        places = self.positions_deg_m()[valid]
+        spread = torch.zeros_like(places) if std is None else std[valid].nan_to_num(0.0)
+        truth = self.recording.truth_deg_m
+        known = None if truth is None else torch.from_numpy(truth).flatten(0, 1)
+        axes = tuple(axis for axis in (1, 2) if bool(self.problem.free[axis])) or (1,)
+        return draw(self.method, Points(places, spread, known), axes, path)
 
 
 def _cell(value: float, spread: float | None, *, fixed: bool, hidden: bool) -> str:

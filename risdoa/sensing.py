@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from risdoa.errors import InputError
+from risdoa.frozen import changed
 
 
 class Sensing(ABC):
@@ -198,10 +199,12 @@ class RisCoded(Sensing):
         """Return the sensing of the chosen scenes; what is shared stays shared."""
         channel = self.channel if self.channel.ndim == 2 else self.channel[scenes]
         codes = self.codes if self.codes.ndim == 2 else self.codes[scenes]
-        return RisCoded(channel, codes)
+        return changed(self, channel=channel, codes=codes)
 
     def to(self, device: torch.device | str | None, dtype: torch.dtype | None) -> RisCoded:
         """Return the sensing on another device or in another complex precision."""
-        return RisCoded(
-            self.channel.to(device=device, dtype=dtype), self.codes.to(device=device, dtype=dtype)
+        return changed(
+            self,
+            channel=self.channel.to(device=device, dtype=dtype),
+            codes=self.codes.to(device=device, dtype=dtype),
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from risdoa.errors import InputError
+from risdoa.frozen import changed
 from risdoa.sensing import Sensing
 
 
@@ -82,7 +83,7 @@ class Snapshots:
         noise = self.noise_power
         if noise is not None and noise.ndim > 0:
             noise = noise[scenes]
-        return replace(
+        return changed(
             self, values=self.values[scenes], sensing=self.sensing.select(scenes), noise_power=noise
         )
 
@@ -93,9 +94,9 @@ class Snapshots:
         noise = self.noise_power
         if noise is not None:
             noise = noise.to(device=device, dtype=dtype.to_real() if dtype else None)
-        return Snapshots(
-            self.values.to(device=device, dtype=dtype),
-            self.sensing.to(device, dtype),
-            self.blocks,
-            noise,
+        return changed(
+            self,
+            values=self.values.to(device=device, dtype=dtype),
+            sensing=self.sensing.to(device, dtype),
+            noise_power=noise,
         )

@@ -12,7 +12,6 @@ import click
 
 from risdoa.cli.options import examples
 from risdoa.errors import InputError
-from risdoa.recordings.sample import sample_path
 
 MARKER = ".risdoa-demo"
 """A file that says that a folder was made by the demo, which may then replace it."""
@@ -49,6 +48,8 @@ def command(context: click.Context, out: Path, quick: bool) -> None:
 
 def steps(out: Path, *, quick: bool) -> list[tuple[str, list[str]]]:
     """Return what the demo does: titles, and the words of each command."""
+    from risdoa.recordings import sample_path  # noqa: PLC0415 - help must not import torch
+
     run = str(out / "run")
     preset, trials = ("smoke", "6") if quick else ("demo", "50")
     methods = [

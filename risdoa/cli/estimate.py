@@ -173,6 +173,20 @@ def _number(text: str, part: str) -> float:
 def _show(result: Result) -> None:
     """Print the table and, where the recording knows the truth, how far the estimates are."""
     click.echo(str(result))
-    truth = result.recording.truth_deg_m
-    if truth is not None:
-        click.echo("")
+    if result.recording.truth_deg_m is not None:
+        click.echo(_off_the_truth(result))
+
+
+def _off_the_truth(result: Result) -> str:
+    """Return how far the estimates are from the recording's own truth, median and worst."""
+    from risdoa.evaluation.metrics import Scores  # noqa: PLC0415 - help must not import torch
+
+    scores = Scores.of(result.recording.truth(result.problem), result.estimates)
+    free = result.problem.free.tolist()
+    parts = []
+    for axis, (name, unit) in enumerate(zip(AXES, ("°", "°", " m"), strict=True)):
+        errors = scores.errors[..., axis][scores.found].abs()
+        if free[axis] and errors.numel():
+            worst = float(errors.max())
+            parts.append(f"{name} {float(errors.median()):.3g}{unit}, worst {worst:.3g}{unit}")
+    return f"off the truth in the file, median: {'; '.join(parts)}"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from risdoa.arrays import Array
 from risdoa.conventions import great_circle
+from risdoa.grid import half_width
 
 MISSING = -1
 
@@ -26,24 +27,9 @@ def half_widths(array: Array) -> tuple[float, float]:
     axes = torch.linalg.svd(points, full_matrices=False)[2]
     along = points @ axes.T
     extended = along[:, along.std(0) > 1e-6 * array.wavelength]
-    widths = [_half_width(array.wavenumber * column) for column in extended.T]
+    widths = [half_width(array.wavenumber * column) for column in extended.T]
     angle = sum(widths) / len(widths) if widths else math.inf
-    return angle, _half_width(array.wavenumber * (points**2).sum(-1) / 2)
-
-
-def _half_width(slopes: Tensor) -> float:
-    """Return the smallest δ with |mean exp(jtδ)|² = 1/2 for phase slopes t, (N,)."""
-    spread = float(slopes.std(correction=0))
-    if spread < 1e-9 * max(1.0, float(slopes.abs().max())):
-        return math.inf
-    offsets = torch.linspace(0, 3, 601, dtype=torch.float64) / spread
-    power = torch.polar(torch.ones(()).double(), offsets[:, None] * slopes).mean(-1).abs() ** 2
-    below = torch.nonzero(power < 0.5)
-    if not below.numel():
-        return float(offsets[-1])
-    index = int(below[0])
-    fraction = (power[index - 1] - 0.5) / (power[index - 1] - power[index])
-    return float(offsets[index - 1] + fraction * (offsets[index] - offsets[index - 1]))
+    return angle, half_width(array.wavenumber * (points**2).sum(-1) / 2)
 
 
 def costs(truth: Tensor, estimates: Tensor, widths: tuple[float, float]) -> Tensor:
