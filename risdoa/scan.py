@@ -25,7 +25,7 @@ class Matched:
     that a scan needs: G_l a(p) itself is never kept.
 
     Shapes:
-        steering: (N, P) or (S, N, P) complex64. norms: (S or 1, B, P). problem: S scenes.
+        steering: (N, P) or (S, N, P) complex64. norms: (S or 1, B or 1, P). problem: S scenes.
     """
 
     problem: Problem
@@ -84,7 +84,7 @@ def _power(values: Tensor) -> Tensor:
 
 
 def _block_norms(problem: Problem, steering: Tensor) -> Tensor:
-    """Return Σ_{l in b} ‖G_l a‖² as (S or 1, B, P), in chunks of grid points."""
+    """Return Σ_{l in b} ‖G_l a‖² as (S or 1, B or 1, P), in chunks of grid points."""
     snapshots = problem.snapshots.to(dtype=torch.complex64)
     length, outputs = snapshots.count, snapshots.outputs
     chunk = max(1, MEMORY // (8 * problem.scenes * length * outputs))
@@ -94,7 +94,7 @@ def _block_norms(problem: Problem, steering: Tensor) -> Tensor:
     norms = torch.cat(parts, dim=-1)
     norms = norms.reshape(-1, *norms.shape[-2:])
     blocks, count = snapshots.block_index, snapshots.block_count
-    if count == norms.shape[1]:
+    if count == length:
         return norms
     return _sum_blocks(norms.expand(-1, length, -1), blocks, count)
 
