@@ -1,0 +1,378 @@
+"""The documentation is current: its code runs, its commands exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import click
+import pytest
+
+import risdoa
+from risdoa import errors
+from risdoa.cli.app import group
+from risdoa.cli.reporting import INTERRUPTED
+from risdoa.registry import KINDS
+from risdoa.registry.hookspecs import HOOKS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted(ROOT.glob("plugins/*/README.md")),
+    *sorted(DOCS.rglob("*.md")),
+]
+SWITCHES = [f"RISDOA_PLUGINS_{name}" for name in ("ALLOW", "BLOCK", "STRICT", "TRACE")]
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def text_of(page):
+    return page.read_text("utf-8")
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+def section(page, heading):
+    """Return what stands under a heading, up to the next one of its level or above."""
+    level = heading.split(" ")[0]
+    found = re.search(
+        rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)",
+        text_of(page),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found, f"{page.name} has no section {heading!r}"
+    return found[1]
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+# Code
+
+
+PYTHON = [page for page in PAGES if blocks(page, "python") and page.name != "plugins.md"]
+
+
+@pytest.mark.parametrize("page", PYTHON, ids=lambda page: page.name)
+def test_python_runs_as_it_stands(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RISDOA_PLUGINS_ALLOW", "")
+    namespace = {"__name__": "documentation"}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), namespace)
+    if page.name == "README.md":
+        check_readme(tmp_path, capsys.readouterr().out)
+
+
+def check_readme(folder, printed):
+    """The README shows what its example prints, and the example draws a picture."""
+    assert (folder / "directions.png").stat().st_size > 0
+    rows = [
+        line.split() for block in blocks(ROOT / "README.md", "text") for line in block.split("\n")
+    ]
+    numbers = [row for row in rows if row[:2] == ["0", "0"]]
+    assert len(numbers) == 1
+    assert numbers[0] in [line.split() for line in printed.splitlines()]
+
+
+def test_the_readme_example_has_ten_lines():
+    [block] = blocks(ROOT / "README.md", "python")
+    assert len([line for line in block.splitlines() if line.strip()]) == 10
+
+
+@every_page
+def test_json_is_json(page):
+    for block in blocks(page, "json"):
+        assert re.fullmatch(r"risdoa\.[a-z]+/\d+", json.loads(block)["schema"])
+
+
+# Commands
+
+
+def commands(page):
+    """Yield every ``risdoa …`` of a page: in blocks of code and in spans, with its words."""
+    text = re.sub(r"\\\n", " ", text_of(page))
+    fenced = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^ {4,}(.*)$", prose, re.MULTILINE)
+    lines = [line.strip() for block in fenced for line in block.splitlines()] + indented
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+    for line in [*lines, *spans]:
+        words = re.sub(r"^(\$ )?(\.venv/bin/)?(python -m )?(?=risdoa )", "", line)
+        if re.match(r"risdoa ([a-z-]|--)", words) and "…" not in words:
+            yield words
+
+
+def parse(text):
+    """Return the command that a line means, its context and the words behind it."""
+    plain = re.sub(r"\$\(.*?\)", "FILE", text.split(" #")[0].split(" | ")[0])
+    words = shlex.split(re.sub(r"[\[\]]", "", plain))[1:]
+    command, context = group, click.Context(group, info_name="risdoa")
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found is not None, f"there is no command {name!r}: {text}"
+        command, context = found, click.Context(found, parent=context, info_name=name)
+    return command, context.parent, words
+
+
+def known_options(command):
+    names = {"-h", "--help", "--debug"}
+    for parameter in command.params:
+        names |= {*parameter.opts, *parameter.secondary_opts}
+    return names
+
+
+PLACES = {"NAME", "K", "N", "COMMAND", "AXIS", "KIND", "OPTIONS"}
+"""Words that stand for a value in a synopsis."""
+
+LINES = sorted({line for page in PAGES for line in commands(page)})
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_command_exists_with_its_options(line, monkeypatch):
+    monkeypatch.setenv("RISDOA_PLUGINS_ALLOW", "")
+    command, parent, words = parse(line)
+    used = {word.split("=")[0] for word in words if word.startswith("-")}
+    assert used <= known_options(command), f"unknown option in: {line}"
+    whole = words and not {*words} & {*PLACES, "--help", "--version", "--debug"}
+    if whole and not isinstance(command, click.Group):
+        with contextlib.suppress(click.MissingParameter):  # prose may leave out what is required
+            command.make_context(command.name, words, parent=parent)
+
+
+def test_every_setting_is_an_option_of_its_plugin():
+    registry = risdoa.Registry.discover({"RISDOA_PLUGINS_ALLOW": ""})
+    kinds = {name: kind for kind in KINDS for name in registry.names(kind)}
+    pages = " ".join(" ".join(text_of(page).split()) for page in PAGES)
+    settings = set(re.findall(r"--set ([a-z-]+)\.([a-z_]+)=([^\s`]+)", pages))
+    assert len(settings) > 5
+    for plugin, option, value in settings:
+        if plugin != "one-sided":  # the plugin of plugins.md, which has a test of its own
+            assert option in registry.resolve(kinds[plugin], plugin, **{option: value})
+
+
+def test_there_are_commands_to_check():
+    assert len(LINES) > 25
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    for block in blocks(DOCS / "tutorial.md", "sh"):
+        finished = subprocess.run(
+            ["bash", "-euc", block], capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stderr
+    assert {"scenes.png", "directions.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert (tmp_path / "results" / "error_k1.png").exists()
+
+
+# The command line's page
+
+
+def leaves(command=group, prefix="risdoa"):
+    """Yield every command that does something, by its full name."""
+    context = click.Context(command, info_name="risdoa")
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from leaves(found, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", found
+
+
+LEAVES = dict(leaves())
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_page_has_every_option_of_a_command_and_no_other(name):
+    part = section(DOCS / "cli.md", f"## {name}")
+    table = [line for line in part.splitlines() if line.startswith("| `--")]
+    documented = {
+        option for line in table for option in re.findall(r"`(--[a-z-]+)`", line.split(" | ")[0])
+    }
+    parameters = [each for each in LEAVES[name].params if isinstance(each, click.Option)]
+    expected = {option for each in parameters for option in (*each.opts, *each.secondary_opts)}
+    assert documented == expected - {"-h", "--help"}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_page_has_the_default_of_every_option(name):
+    part = section(DOCS / "cli.md", f"## {name}")
+    for option in LEAVES[name].params:
+        if isinstance(option, click.Option) and option.show_default is True and option.default:
+            [row] = [line for line in part.splitlines() if line.startswith(f"| `{option.opts[0]}`")]
+            assert str(option.default).strip("()") in row
+
+
+def exit_codes():
+    known = [each for each in vars(errors).values() if inspect.isclass(each)]
+    return {0, INTERRUPTED, *(each.exit_code for each in known if hasattr(each, "exit_code"))}
+
+
+def test_every_exit_code_is_documented():
+    table = section(DOCS / "cli.md", "## Exit codes")
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == exit_codes()
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+@pytest.mark.parametrize("name", ["cli.md", "plugins.md"])
+def test_every_switch_is_documented(name, switch):
+    source = (ROOT / "risdoa" / "registry" / "sources.py").read_text("utf-8")
+    assert set(re.findall(r'"(RISDOA_PLUGINS_[A-Z]+)"', source)) == set(SWITCHES)
+    assert f"| `{switch}` |" in text_of(DOCS / name)
+
+
+def test_every_schema_is_documented():
+    sources = "".join(text_of(path) for path in (ROOT / "risdoa").rglob("*.py"))
+    known = set(re.findall(r'"(risdoa[.-][a-z-]+/\d+)"', sources))
+    pages = "".join(text_of(path) for path in DOCS.glob("*.md"))
+    assert {schema for schema in known if f"`{schema}`" not in pages} == set()
+
+
+# Plugins
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_hook_is_documented_with_its_signature(kind):
+    page = text_of(DOCS / "plugins.md")
+    assert f"| `{kind}` | `{HOOKS[kind]}() -> Iterable[Plugin]` |" in page
+
+
+CALLS = {
+    "steering": risdoa.Steering.__call__,
+    "loss": risdoa.Loss.__call__,
+    "model": risdoa.Model.__call__,
+    "backend": risdoa.Backend.__call__,
+    "scenario": risdoa.Scenario.sample,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_contract_is_documented_with_its_signature(kind):
+    [row] = [
+        line for line in text_of(DOCS / "plugins.md").splitlines() if line.startswith(f"| `{kind}`")
+    ]
+    signature = inspect.signature(CALLS[kind])
+    own = [each for each in signature.parameters.values() if each.name != "self"]
+    documented = re.findall(r"(\w+): ([\w |\\]+?)[,)]", row)
+    expected = [(each.name, each.annotation.removeprefix("torch.")) for each in own]
+    assert [(name, kind.replace("\\", "")) for name, kind in documented] == expected
+    assert f"-> {signature.return_annotation}`" in row
+
+
+def test_every_field_of_a_record_is_documented_with_its_default():
+    table = section(DOCS / "plugins.md", "## The record")
+    for field in fields(risdoa.Plugin):
+        default = "required" if field.default is MISSING else f"`{json.dumps(field.default)}`"
+        default = {"`null`": "`None`", "`[]`": "`()`"}.get(default, default)
+        assert f"| `{field.name}` | {default} |" in table
+
+
+@pytest.fixture
+def documented_plugin(tmp_path, monkeypatch):
+    """Install the plugin of plugins.md by hand: its module and its entry points on the path."""
+    [module] = blocks(DOCS / "plugins.md", "python")
+    [text] = blocks(DOCS / "plugins.md", "toml")
+    project = tomllib.loads(text)["project"]
+    site = tmp_path / "site"
+    info = site / f"{project['name']}-{project['version']}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    points = "".join(f"{k} = {v}\n" for k, v in project["entry-points"]["risdoa"].items())
+    (info / "entry_points.txt").write_text(f"[risdoa]\n{points}")
+    (site / "my_losses.py").write_text(module, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    yield project["name"]
+    sys.modules.pop("my_losses", None)
+
+
+def test_the_documented_plugin_is_listed_and_trains(documented_plugin, cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("RISDOA_PLUGINS_ALLOW", documented_plugin)
+    rows = json.loads(cli("plugins", "list", "--json").out)["plugins"]
+    assert {"one-sided", "nmse"} <= {row["name"] for row in rows if row["status"] == "active"}
+    small = ["--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 2, "--held-out-scenes", 0]
+    options = ["--set", "one-sided.epsilon=1e-5", "--set", "hybrid.channels=4"]
+    run = tmp_path / "run"
+    outcome = cli("train", "--loss", "one-sided", *small, *options, "--out", run)
+    assert outcome.code == 0, outcome.err
+    used = json.loads((run / "plugins.json").read_text())["plugins"]
+    assert f"{documented_plugin}/one-sided" in [each["name"] for each in used]
+
+
+def test_the_documented_plugin_is_the_one_of_the_examples():
+    [module] = blocks(DOCS / "plugins.md", "python")
+    example = text_of(ROOT / "examples" / "plugin_in_one_file.py")
+    shared = [
+        node for node in ast.parse(module).body if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
+    assert [node.name for node in shared] == ["OneSided", "risdoa_losses"]
+    assert all(ast.get_source_segment(module, node) in example for node in shared)
+
+
+# Links and files
+
+
+@every_page
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text_of(page), flags=re.S))
+    for target in targets:
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path).resolve() if path else page
+        assert place.exists(), f"{page.name}: {target}"
+        assert place.is_relative_to(ROOT), f"{page.name} leads out of the project: {target}"
+        assert not anchor or anchor in anchors(place), f"{page.name}: {target}"
+
+
+def test_the_index_names_every_page():
+    index = text_of(DOCS / "index.md")
+    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
+    assert [page for page in pages if page != "index.md" and f"({page})" not in index] == []
+
+
+def test_every_picture_is_shown_and_small():
+    shown = "".join(text_of(page) for page in PAGES)
+    for picture in (DOCS / "images").iterdir():
+        assert f"images/{picture.name})" in shown
+        assert picture.stat().st_size < 200_000
+
+
+def test_the_presets_are_documented_as_they_are():
+    table = section(DOCS / "training.md", "## Presets")
+    for path in (ROOT / "risdoa" / "training" / "presets").glob("*.toml"):
+        preset = tomllib.loads(text_of(path))
+        sizes = [preset[key] for key in ("epochs", "steps_per_epoch", "batch_size")]
+        assert f"| `{path.stem}` | {' × '.join(map(str, sizes))} |" in table
+
+
+@pytest.mark.parametrize("kind", ["scenario", "loss", "backend", "model", "steering"])
+def test_every_builtin_is_described(kind):
+    page = {"scenario": "architecture", "loss": "training", "steering": "conventions"}
+    text = text_of(DOCS / f"{page.get(kind, 'estimation')}.md") + text_of(DOCS / "training.md")
+    names = risdoa.Registry.discover({"RISDOA_PLUGINS_ALLOW": ""}).names(kind)
+    assert [name for name in names if f"`{name}`" not in text] == []
