@@ -37,7 +37,8 @@ class NfMle(BatchedBackend):
 
     The starts are those of the backend before, if any, and with ``search`` those of a global
     search: greedy insertion on the matched spectrum, refined after each, and ``sweeps`` rounds of
-    taking out and inserting anew every source. All are refined; the best likelihood wins.
+    taking out and inserting anew every source. The one that leads after a short refinement is
+    refined to the end.
     """
 
     name: ClassVar[str] = "nf-mle"
@@ -66,16 +67,12 @@ class NfMle(BatchedBackend):
         start: Estimates | None,
         sources: int,
     ) -> Estimates:
-        """Return the best of all refined starts; the covariance is not used."""
+        """Return the optimum behind the leading start; the covariance is not used."""
         problem = problem.to(dtype=torch.complex128)
         fit = self._likelihood(problem, sources)
-        starts = self._starts(problem, start, sources, fit)
-        scenes = torch.arange(problem.scenes).repeat(len(starts))
-        repeated = problem if len(starts) == 1 else problem.select(scenes)
-        end = fit.minimum(repeated, torch.cat(starts), self.iterations)
-        best = end.cost.unflatten(0, (len(starts), -1)).argmin(0)
-        index = best * problem.scenes + torch.arange(problem.scenes)
-        return _estimates(problem, _pick(end, index), fit, sources)
+        best = _race(fit, problem, self._starts(problem, start, sources, fit))
+        end = fit.minimum(problem, best, self.iterations)
+        return _estimates(problem, end, fit, sources)
 
     def _likelihood(self, problem: Problem, sources: int) -> Fit:
         """Return the likelihood that was asked for, checked against the data."""
@@ -205,6 +202,16 @@ def _equations(problem: Problem) -> int:
     return snapshots.outputs * snapshots.count // snapshots.block_count
 
 
+def _race(fit: Fit, problem: Problem, starts: list[Tensor]) -> Tensor:
+    """Return the start of every scene that leads after a short refinement, (S, K, 3)."""
+    if len(starts) == 1:
+        return starts[0]
+    repeated = problem.select(torch.arange(problem.scenes).repeat(len(starts)))
+    refined, cost = _refined(fit, repeated, torch.cat(starts))
+    best = cost.unflatten(0, (len(starts), -1)).argmin(0)
+    return refined[best * problem.scenes + torch.arange(problem.scenes)]
+
+
 def _refined(fit: Fit, problem: Problem, start: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sources (S, K, 3) after a short refinement, and the cost there."""
     end = fit.minimum(problem, start, POLISH)
@@ -230,16 +237,6 @@ def _initial_powers(problem: Problem, start: Tensor) -> tuple[Tensor, Tensor, Te
     noise = (left / freedom).clamp_min(1e-12 * mean).clamp_min(1e-300)
     floor = 1e-3 * powers.amax(-1, keepdim=True).clamp_min(1e-300)
     return torch.maximum(powers, floor), noise, mean.clamp_min(1e-300)
-
-
-def _pick(end: Minimum, index: Tensor) -> Minimum:
-    return Minimum(
-        end.point[index],
-        end.cost[index],
-        end.curvature[index],
-        end.converged[index],
-        end.iterations[index],
-    )
 
 
 def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estimates:
