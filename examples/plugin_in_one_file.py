@@ -34,7 +34,8 @@ class OneSided(risdoa.Loss):
         weights = torch.linalg.solve(steering.mH @ steering + load, steering.mH @ factor)
         outside = factor - steering @ weights
         product = (outside.mH @ outside) * (factor.mH @ factor).conj()
-        return product.sum((-2, -1)).real / covariance.squared_norm()
+        energy: torch.Tensor = product.sum((-2, -1)).real
+        return energy / covariance.squared_norm()
 
 
 @risdoa.hookimpl

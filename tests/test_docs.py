@@ -159,6 +159,13 @@ def test_a_command_exists_with_its_options(line, monkeypatch):
             command.make_context(command.name, words, parent=parent)
 
 
+def test_every_option_in_the_text_is_one_of_some_command():
+    every = {"--version"}.union(*(known_options(command) for _, command in leaves()))
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        spans = re.findall(r"`(--[^`]+)`", text_of(page))
+        assert {word for span in spans for word in re.findall(r"--[a-z-]+", span)} <= every
+
+
 def test_every_setting_is_an_option_of_its_plugin():
     registry = risdoa.Registry.discover({"RISDOA_PLUGINS_ALLOW": ""})
     kinds = {name: kind for kind in KINDS for name in registry.names(kind)}
