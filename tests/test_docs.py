@@ -362,6 +362,15 @@ def test_the_index_names_every_page():
     assert [page for page in pages if page != "index.md" and f"({page})" not in index] == []
 
 
+def test_every_layer_is_in_the_architecture():
+    contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    names = re.findall(r"\w+", " ".join(contracts[0]["layers"]))
+    present = [name for name in names if list((ROOT / "risdoa").glob(f"{name}*"))]
+    table = section(DOCS / "architecture.md", "## Layers")
+    missing = [name for name in present if not re.search(rf"`{name}(\.py|/)`", table)]
+    assert [name for name in missing if name != "__main__"] == []
+
+
 def test_every_picture_is_shown_and_small():
     shown = "".join(text_of(page) for page in PAGES)
     for picture in (DOCS / "images").iterdir():
