@@ -69,7 +69,8 @@ class Problem:
             wrong = low if low < 1 else high
             raise InputError(
                 f"impossible number of sources {wrong}: {self.array.count} elements and "
-                f"{self.snapshots.count} x {self.snapshots.outputs} outputs allow 1 to {most}",
+                f"{self.snapshots.count} x {self.snapshots.outputs} outputs allow "
+                f"{f'1 to {most}' if most else 'none'}",
                 "set the number of sources to what these data can resolve",
             )
 

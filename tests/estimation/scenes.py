@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from risdoa.arrays import Array
+from risdoa.conventions import COORDINATES
 from risdoa.problem import Problem, Truth
 from risdoa.scenarios.simulation import simulate
 from risdoa.sensing import Direct, Sensing
@@ -31,6 +32,14 @@ class Scene:
 REGION = torch.tensor([[-1.0, 1.0], [-0.5, 0.5], [0.5, 10.0]], dtype=torch.float64)
 PLACES = torch.tensor([[-0.5, 0.1, 2.0], [0.45, -0.2, 4.0], [0.0, 0.3, 1.2]], dtype=torch.float64)
 """Three sources that a 6 x 6 array at half of 0.3 m tells apart easily."""
+
+
+def region_with(**bounds: tuple[float, float]) -> Tensor:
+    """Return the region with other bounds on the named coordinates."""
+    region = REGION.clone()
+    for name, values in bounds.items():
+        region[COORDINATES.index(name)] = torch.tensor(values, dtype=torch.float64)
+    return region
 
 
 def scene(

@@ -89,3 +89,15 @@ def test_tiny_angles_are_not_lost(angle):
 def test_opposite_directions_are_half_a_turn_apart():
     found = conventions.great_circle(row(0.3, 0.2, 1.0), row(0.3 + math.pi, -0.2, 1.0))
     assert float(found) == pytest.approx(math.pi, rel=1e-15)
+
+
+@given(azimuth=st.floats(-9, 9), elevation=st.floats(-4, 4))
+def test_folding_keeps_the_direction_and_brings_the_angles_into_bounds(azimuth, elevation):
+    place = row(azimuth, elevation, 2.0)
+    found = conventions.folded(place)
+    assert bool((found[0, :2].abs() <= torch.tensor([math.pi, math.pi / 2]).double() + 1e-15).all())
+    torch.testing.assert_close(
+        conventions.cartesian(found), conventions.cartesian(place), rtol=0, atol=1e-14
+    )
+    if abs(azimuth) <= math.pi and abs(elevation) <= math.pi / 2:
+        assert torch.equal(found, place)

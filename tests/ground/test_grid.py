@@ -122,3 +122,11 @@ def test_twice_the_density_is_half_the_step():
     once, twice = search_grid(SURFACE, REGION).steps(), search_grid(SURFACE, REGION, 2.0).steps()
     ratio = (once / twice).tolist()
     assert ratio == pytest.approx([2, 2, 2], rel=0.1)  # a whole number of steps has to fit
+
+
+def test_a_full_circle_has_each_direction_once_and_no_point_on_a_pole():
+    points = torch.randn((12, 3), dtype=torch.float64, generator=generator(2)) * 0.3
+    grid = search_grid(Array(points, 0.3), Array(points, 0.3).default_region())
+    assert float(grid.azimuth[0]) == pytest.approx(-math.pi)
+    assert float(grid.azimuth[-1]) < math.pi - 0.5 * float(grid.steps()[0])
+    assert float(grid.elevation.abs().max()) < math.pi / 2 - 0.3 * float(grid.steps()[1])

@@ -180,3 +180,36 @@ def test_estimates_are_selected_as_one():
     assert part.notes == ("a note",)
     assert bool(plain.valid.all())
     assert not bool(plain.unobservable.any())
+
+
+def test_data_that_can_resolve_nothing_say_so():
+    with pytest.raises(InputError, match="1 x 1 outputs allow none"):
+        problem(snapshots=1, outputs=1, sensing=coded(6, 1, 1, 0), sources=[1, 1, 1])
+
+
+def sphere(elevation=torch.pi / 2):
+    region = changed(0, -torch.pi, torch.pi)
+    region[1] = torch.tensor([-elevation, elevation], dtype=torch.float64)
+    return problem(region=region)
+
+
+def test_a_descent_may_cross_the_seam_of_a_full_circle_and_a_pole_alone():
+    low, high = sphere().descent_bounds()
+    assert low[:2].tolist() == pytest.approx([-2 * torch.pi, -torch.pi])
+    assert high[:2].tolist() == pytest.approx([2 * torch.pi, torch.pi])
+    low, high = sphere(1.0).descent_bounds()
+    assert low[:2].tolist() == pytest.approx([-2 * torch.pi, -1.0])
+    low, high = problem().descent_bounds()
+    assert (low.tolist(), high.tolist()) == ([-1.0, -0.5, 0.1], [1.0, 0.5, 2.0])
+
+
+def test_a_search_ends_inside_with_fixed_coordinates_at_their_value():
+    region = sphere().region.clone()
+    region[2] = 3.8
+    end = torch.tensor([[3.3, 1.7, 1 / 3.8]], dtype=torch.float64)
+    place = problem(region=region).positions(end)
+    assert place[0].tolist() == [
+        pytest.approx(3.3 - torch.pi),
+        pytest.approx(torch.pi - 1.7),
+        3.8,
+    ]
