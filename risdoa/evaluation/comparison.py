@@ -71,9 +71,10 @@ class Cell:
 
     def rows(self) -> list[dict[str, object]]:
         """Return one row a coordinate, as ``risdoa.compare/1`` has it."""
-        return [self._row(each) for each in self.summary.deviations if each.unit != "1/m"]
+        pairs = zip(self.summary.deviations, self.summary.efficiencies(), strict=False)
+        return [self._row(deviation, efficiency) for deviation, efficiency in pairs]
 
-    def _row(self, deviation: Deviation) -> dict[str, object]:
+    def _row(self, deviation: Deviation, efficiency: float | None) -> dict[str, object]:
         return {
             "method": self.method,
             "snr_db": self.snr_db,
@@ -83,7 +84,7 @@ class Cell:
             "rmse": deviation.rmse,
             "rmse_inliers": deviation.rmse_inliers,
             "sqrt_crb": deviation.sqrt_crb,
-            "efficiency": deviation.efficiency,
+            "efficiency": efficiency,
             "outlier_rate": self.summary.outlier_rate,
             "data_model": self.data_model,
             "estimation_model": self.estimation_model,

@@ -28,7 +28,7 @@ DEFINITIONS = {
         f"sqrt(mean CRB) over the sources that are no outliers and stand at least "
         f"{EDGE_SIGMAS:g} sqrt(CRB) from every edge of the region"
     ),
-    "efficiency": "sqrt(mean e^2) / sqrt_crb over the same sources",
+    "efficiency": "sqrt(mean e^2) / sqrt(mean CRB) over the sources of sqrt_crb; range: in 1/r",
     "assignment": "Hungarian on psi^2/psi0^2 + dw^2/w0^2, once for all coordinates",
     "units": "deg for azimuth and elevation, m for range",
 }

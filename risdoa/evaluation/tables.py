@@ -11,7 +11,7 @@ HEADERS = ("bound and methods", "az °", "el °", "r m", "efficiency", "out %")
 
 LEGEND = (
     "az, el, r: RMSE of the inliers (direction within 5°); out: the other sources. Efficiency is "
-    "RMSE/√CRB in azimuth, elevation and range. It and the √CRB leave out sources within 3√CRB of "
+    "RMSE/√CRB in azimuth, elevation and 1/r. It and the √CRB leave out sources within 3√CRB of "
     "the region's edge, and outliers."
 )
 
@@ -64,7 +64,7 @@ def _cell_line(cell: Cell, comparison: Comparison) -> list[str | None]:
     return [
         label,
         *(digits(each.rmse_inliers) for each in errors),
-        " ".join(_ratio(each.efficiency) for each in errors),
+        " ".join(_ratio(each) for each in cell.summary.efficiencies()),
         f"{100 * cell.summary.outlier_rate:.1f}",
     ]
 
