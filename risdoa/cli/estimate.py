@@ -178,15 +178,15 @@ def _show(result: Result) -> None:
 
 
 def _off_the_truth(result: Result) -> str:
-    """Return how far the estimates are from the recording's own truth, median and worst."""
+    """Return how far the estimates are from the recording's own truth, a line a coordinate."""
     from risdoa.evaluation.metrics import Scores  # noqa: PLC0415 - help must not import torch
 
     scores = Scores.of(result.recording.truth(result.problem), result.estimates)
     free = result.problem.free.tolist()
-    parts = []
+    lines = ["off the truth in the file, median and worst:"]
     for axis, (name, unit) in enumerate(zip(AXES, ("°", "°", " m"), strict=True)):
         errors = scores.errors[..., axis][scores.found].abs()
         if free[axis] and errors.numel():
-            worst = float(errors.max())
-            parts.append(f"{name} {float(errors.median()):.3g}{unit}, worst {worst:.3g}{unit}")
-    return f"off the truth in the file, median: {'; '.join(parts)}"
+            median, worst = float(errors.quantile(0.5)), float(errors.max())
+            lines.append(f"  {name} {median:.3g}{unit}, {worst:.3g}{unit}")
+    return "\n".join(lines)

@@ -80,7 +80,7 @@ def test_fixed_coordinates_print_their_value_and_all_numbers_are_finite(name):
     path = recording(name)
     result = estimated(path)
     with np.load(path) as archive:
-        region = archive["region_deg_m"] if "region_deg_m" in archive else None
+        region = archive.get("region_deg_m")
     for scene in result.to_json()["scenes"]:
         assert len(scene["sources"]) == 1
         source = scene["sources"][0]
