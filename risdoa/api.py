@@ -16,7 +16,7 @@ from torch import Tensor
 from risdoa.conventions import RAD_PER_DEG
 from risdoa.errors import InputError
 from risdoa.pipeline import Settings, build_chain
-from risdoa.problem import Problem
+from risdoa.problem import Estimates, Problem
 from risdoa.recordings import Recording, read_recording
 from risdoa.registry import Registry
 from risdoa.result import Result
@@ -83,10 +83,14 @@ def estimate(
             "give it with --sources N (in Python: sources=N)",
         )
     estimates = run(problem, chosen, registry)
+    made, told = recording.steering, chosen.steering.rpartition("/")[2]
+    if made and made != told:
+        note = f"data made with {made} steering, estimated with {told}"
+        estimates = replace(estimates, notes=(*estimates.notes, note))
     return Result(problem, estimates, recording, chosen.label())
 
 
-def run(problem: Problem, method: Method, registry: Registry) -> Any:
+def run(problem: Problem, method: Method, registry: Registry) -> Estimates:
     """Return the estimates of a method for a problem."""
     chain = build_chain(
         registry,

@@ -61,9 +61,7 @@ class Problem:
     def _check_sources(self, sources: Tensor) -> None:
         if sources.shape != (self.scenes,):
             raise InputError(f"sources must be ({self.scenes},), got {tuple(sources.shape)}")
-        free = int((self.region[:, 1] > self.region[:, 0]).sum())
-        equations = 2 * self.snapshots.count * self.snapshots.outputs
-        most = min(max(1, self.array.count - 1), (equations - 1) // (free + 1))
+        most = self.most_sources()
         low, high = int(sources.min()), int(sources.max())
         if low < 1 or high > most:
             wrong = low if low < 1 else high
@@ -73,6 +71,20 @@ class Problem:
                 f"{f'1 to {most}' if most else 'none'}",
                 "set the number of sources to what these data can resolve",
             )
+
+    def most_sources(self) -> int:
+        """Return the largest number of sources that the data could tell apart.
+
+        Fewer than the elements, with no more coordinates and powers than real measurements. Each
+        signal is solved for through the outputs of its block, fewer sources than those; where there
+        are more, only powers can be told, from four real measurements for every unknown.
+        """
+        snapshots = self.snapshots
+        total = snapshots.count * snapshots.outputs
+        unknowns = int((self.region[:, 1] > self.region[:, 0]).sum()) + 1
+        each = total // snapshots.block_count
+        seen = max(each - 1, (total - 1) // (2 * unknowns)) if snapshots.fresh else each - 1
+        return min(max(1, self.array.count - 1), (2 * total - 1) // unknowns, max(1, seen))
 
     @property
     def scenes(self) -> int:

@@ -38,10 +38,9 @@ def command(context: click.Context, out: Path, quick: bool) -> None:
     _prepare(out)
     started = time.monotonic()
     for title, words in steps(out, quick=quick):
-        click.secho(f"\n{title}", bold=True, err=True)
-        click.secho(f"$ risdoa {shlex.join(words)}", fg="cyan", err=True)
+        click.echo(f"\n{title}\n$ risdoa {shlex.join(words)}", err=True)
         _run(context, words)
-    click.secho(f"\nDone in {time.monotonic() - started:.0f} s. Written:", bold=True)
+    click.echo(f"\nDone in {time.monotonic() - started:.0f} s. Written:")
     for path in _written(out):
         click.echo(f"  {path}")
 

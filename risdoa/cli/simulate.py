@@ -65,7 +65,9 @@ def command(
     if out.exists() and not force:
         raise InputError(f"{out} exists already", "give another --out, or replace it with --force")
     if out.suffix != ".npz":
-        raise InputError(f"a recording is a .npz file, got --out {out}", f"use {out}.npz")
+        raise InputError(
+            f"a recording is a .npz file, got --out {out}", f"use {out.with_suffix('.npz')}"
+        )
     reject_unused(settings, [scenario])
     _simulate(scenario, options_of(settings, scenario), scenes, sources, snr_db, seed, out)
     click.echo(f"wrote {scenes} scenes to {out}", err=True)
@@ -93,5 +95,6 @@ def _simulate(
         f"simulated: scenario {name}, seed {seed}, data model {scenario.data_model}, "
         f"SNR {'drawn' if snr_db is None else f'{snr_db:g} dB'} ({SNR_DEFINITION})"
     )
-    recording = recording_from(problem, truth, description=description, source="risdoa simulate")
+    texts = {"description": description, "source": "risdoa simulate"}
+    recording = recording_from(problem, truth, steering=scenario.data_model, **texts)
     write_recording(out, recording)

@@ -20,6 +20,9 @@ from risdoa.sensing import Direct
 BATCH = 64
 """Scenes worked on at once, which bounds the memory."""
 
+NOISE_FLOOR = 1e-4
+"""Least noise power over the mean output power: single precision inverts R_l no further."""
+
 
 class Sample(Model):
     """The strongest simple covariance without learning.
@@ -113,6 +116,7 @@ def _fixed_point(problem: Problem, steering: Tensor, iterations: int) -> Tensor:
     state = _State(powers, 0.5 * mean)
     for _ in range(iterations):
         state = _update(seen, values, state)
+        state = _State(state.powers, torch.maximum(state.noise, NOISE_FLOOR * mean))
     return state.powers
 
 

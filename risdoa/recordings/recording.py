@@ -20,7 +20,7 @@ from risdoa.snapshots import Snapshots
 from risdoa.steering.base import Steering
 
 FORMAT = "risdoa-recording/1"
-TEXTS = ("description", "licence", "source")
+TEXTS = ("steering", "description", "licence", "source")
 
 Numbers = NDArray[Any]
 
@@ -39,6 +39,7 @@ class Recording:
         noise_power: (S,) per output. sources: (S,) int.
         truth_deg_m: (S, K, 3) [deg, deg, m], NaN where unused.
         region_deg_m: (3, 2) [deg, deg, m], equal bounds fix a coordinate.
+        steering: The steering model that made simulated data, empty for measured ones.
 
     Raises:
         InputError: a field has a wrong type, shape or value.
@@ -54,6 +55,7 @@ class Recording:
     sources: Numbers | None = None
     truth_deg_m: Numbers | None = None
     region_deg_m: Numbers | None = None
+    steering: str = ""
     description: str = ""
     licence: str = ""
     source: str = ""
@@ -226,7 +228,7 @@ def recording_from(problem: Problem, truth: Truth | None = None, **texts: str) -
     Args:
         problem: What to record.
         truth: Where its sources are.
-        texts: ``description``, ``licence`` and ``source``.
+        texts: ``steering``, ``description``, ``licence`` and ``source``.
 
     Raises:
         InputError: the layout has no place for it (scenes with arrays of their own, element gains).

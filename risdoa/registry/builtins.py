@@ -88,7 +88,7 @@ def risdoa_backends() -> Iterable[Plugin]:
         "nf-mle",
         "risdoa.backends.nf_mle:NfMle",
         "Near-field maximum likelihood of the measurements.",
-        traits=("needs-snapshots",),
+        traits=("snapshots-only",),
         example="risdoa estimate scene.npz --backend music,newton,nf-mle --sources 1",
     )
 

@@ -107,8 +107,8 @@ def risdoa_backends() -> Iterable[Plugin]:  # type: ignore[empty-body]
     """Yield backends: how positions are found, alone or as a link of a chain.
 
     The factory makes an object that is called with a ``Problem``, a ``Covariance`` or None and
-    the ``Estimates`` of the link before or None, and returns ``Estimates``. The traits
-    ``needs-covariance``, ``needs-snapshots`` and ``needs-start`` say what it cannot do without.
+    the ``Estimates`` of the link before or None, and returns ``Estimates``. The trait
+    ``snapshots-only`` says that it reads the measurements alone, so that no covariance is made.
 
     Example::
 
@@ -121,7 +121,6 @@ def risdoa_backends() -> Iterable[Plugin]:  # type: ignore[empty-body]
                 name="esprit",
                 factory="my_backends.esprit:Esprit",
                 summary="Rotational invariance between two halves of the array.",
-                traits=("needs-covariance",),
                 example="risdoa estimate scene.npz --backend esprit,nf-mle --sources 2",
             )
     """

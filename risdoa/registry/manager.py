@@ -143,7 +143,13 @@ class Registry:
         known = self.names(kind)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"use {_some(known)}"
-        lost = sorted({row.distribution for row in self._others.rows if row.name is None})
+        lost = sorted(
+            {
+                row.distribution
+                for row in self._others.rows
+                if row.name is None and row.status != "blocked"
+            }
+        )
         if lost:
             hint += f" ({', '.join(lost)} could not be loaded; `risdoa plugins list` says why)"
         return UnknownNameError(f"no {kind} is called {name!r}", hint)

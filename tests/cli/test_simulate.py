@@ -23,6 +23,16 @@ def test_scenes_with_truth(cli, tmp_path):
     np.testing.assert_allclose(recording.region_deg_m, [[-60, 60], [-30, 30], [0.5, 10]])
 
 
+@pytest.mark.parametrize(("steering", "said"), [("spherical", True), ("canonical", False)])
+def test_estimating_with_another_model_than_made_the_data_is_said(steering, said, cli, tmp_path):
+    out = tmp_path / "scenes.npz"
+    assert cli("simulate", "--scenes", 1, "--sources", 1, "--out", out, *SMALL).code == 0
+    outcome = cli("estimate", out, "--steering", steering, "--backend", "music")
+    assert outcome.code == 0, outcome.err
+    note = "data made with canonical steering, estimated with spherical"
+    assert (note in outcome.out) is said
+
+
 def test_the_seed_decides(cli, tmp_path):
     contents = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

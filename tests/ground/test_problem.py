@@ -25,7 +25,7 @@ def problem(scenes=3, snapshots=4, outputs=6, sources=None, region=REGION, array
     values = normal((scenes, snapshots, outputs), 0)
     counts = None if sources is None else torch.tensor(sources)
     sensing = parts.get("sensing", Direct())
-    taken = Snapshots(values, sensing, None, torch.arange(scenes, dtype=torch.float64) + 1)
+    taken = Snapshots(values, sensing, parts.get("blocks"), torch.arange(scenes, dtype=torch.float64) + 1)
     return Problem(taken, array, Canonical(), region, counts)
 
 
@@ -104,6 +104,16 @@ def test_sources_are_bounded_by_elements_and_by_equations():
     assert problem(snapshots=1, sources=[2, 2, 2]).sources is not None
     with pytest.raises(InputError, match="allow 1 to 2"):
         problem(snapshots=1, sources=[3, 1, 1])
+
+
+def test_shared_signals_are_solved_for_through_the_outputs_of_their_block():
+    coded_by = coded(6, 2, 4, 0, scenes=3)
+    shared = torch.tensor([0, 0, 1, 1])
+    # two snapshots of two outputs see one signal: three sources can be solved for, four cannot
+    one = {"outputs": 2, "sensing": coded_by, "snapshots": 4}
+    assert problem(**one, blocks=shared, sources=[1, 1, 1]).most_sources() == 3
+    # fresh signals seen through two outputs: one can be solved for, powers need four times the data
+    assert problem(**one, sources=[1, 1, 1]).most_sources() == 1
 
 
 def test_one_number_of_sources_a_scene():
