@@ -10,6 +10,7 @@ import torch
 
 from risdoa.backends.music import Music
 from risdoa.errors import InputError
+from risdoa.grid import search_grid
 from risdoa.models import sample
 from risdoa.models.sample import Sample
 from risdoa.scenarios.canonical_sep10 import CanonicalSep10
@@ -70,6 +71,17 @@ def test_it_is_finite_at_any_snr(snr_db):
     found = Music()(known.problem, covariance, None)
     if snr_db >= 60:
         assert float(errors(found.positions, known.truth.positions).max()) < 0.3  # a grid step
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_without_noise_single_precision_does_not_break(sources):
+    """The noise power of the fixed point falls to 0, and with it R_l to a singular matrix."""
+    problem, truth = CanonicalSep10().sample(8, generator(5), sources=sources, snr_db=200.0)
+    covariance = Sample()(problem)
+    assert bool(covariance.factor.isfinite().all())
+    found = Music()(problem, covariance, None)
+    step = float(search_grid(problem.array, problem.region).steps().max())
+    assert float(errors(found.positions, truth.positions).median()) < step
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e9])
