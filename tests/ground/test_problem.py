@@ -25,7 +25,9 @@ def problem(scenes=3, snapshots=4, outputs=6, sources=None, region=REGION, array
     values = normal((scenes, snapshots, outputs), 0)
     counts = None if sources is None else torch.tensor(sources)
     sensing = parts.get("sensing", Direct())
-    taken = Snapshots(values, sensing, parts.get("blocks"), torch.arange(scenes, dtype=torch.float64) + 1)
+    taken = Snapshots(
+        values, sensing, parts.get("blocks"), torch.arange(scenes, dtype=torch.float64) + 1
+    )
     return Problem(taken, array, Canonical(), region, counts)
 
 
