@@ -311,7 +311,7 @@ def test_likelihoods_that_do_not_fit_the_data_are_refused():
         with pytest.raises(InputError, match="fresh source signal") as caught:
             NfMle(likelihood="stochastic")(known.problem, None, None)
         assert "conditional" in caught.value.hint
-    crowded = scene(2, outputs=2)
+    crowded = scene(2, outputs=2, snapshots=24)
     with pytest.raises(InputError, match="more than 2 outputs") as caught:
         NfMle(likelihood="conditional")(crowded.problem, None, None)
     assert "stochastic" in caught.value.hint

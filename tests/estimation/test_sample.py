@@ -140,7 +140,8 @@ def test_a_batch_is_a_loop(monkeypatch):
 )
 def test_it_says_where_no_covariance_can_be_had(labels, direct, sources, outputs, expected):
     blocks = None if labels is None else SHARING[labels]
-    known = scene(sources, direct=direct, blocks=blocks, outputs=outputs)
+    snapshots = 24 if labels is None else 8
+    known = scene(sources, direct=direct, blocks=blocks, outputs=outputs, snapshots=snapshots)
     assert Sample().supports(known.problem) is expected
 
 

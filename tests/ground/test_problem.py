@@ -118,6 +118,29 @@ def test_shared_signals_are_solved_for_through_the_outputs_of_their_block():
     assert problem(**one, sources=[1, 1, 1]).most_sources() == 1
 
 
+@pytest.mark.parametrize(
+    ("labels", "outputs", "most"),
+    [
+        (None, 4, 3),  # fewer signals than outputs can be solved for
+        (None, 2, 1),  # 16 real measurements are too few to tell the powers of two sources
+        ([0, 0, 1, 1], 2, 3),  # a signal is seen through four outputs
+        ([0, 0, 0, 0], 1, 1),  # 8 real measurements, three coordinates and a complex signal
+        ([0, 0, 0, 0], 2, 3),  # 16 real measurements
+    ],
+)
+def test_sources_are_bounded_by_the_outputs_of_a_signal(labels, outputs, most):
+    values = normal((1, 4, outputs), 0)
+    blocks = None if labels is None else torch.tensor(labels)
+    taken = Snapshots(values, coded(6, outputs, 4, 1), blocks)
+    for sources in (most, most + 1):
+        arguments = (taken, ARRAY, Canonical(), REGION, torch.tensor([sources]))
+        if sources == most:
+            assert Problem(*arguments).most_sources() == most
+        else:
+            with pytest.raises(InputError, match=f"allow 1 to {most}"):
+                Problem(*arguments)
+
+
 def test_one_number_of_sources_a_scene():
     with pytest.raises(InputError, match=r"sources must be \(3,\)"):
         problem(sources=[1, 1])
