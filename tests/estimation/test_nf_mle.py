@@ -71,6 +71,16 @@ def test_either_likelihood_and_model_recovers_fresh_sources(model, likelihood):
     assert float(errors(found.positions, known.truth.positions).max()) < EXACT
 
 
+def test_the_likelihood_follows_from_who_shares_a_signal():
+    fresh, static = scene(2, snr_db=10.0), scene(2, blocks=SHARING["static"], snr_db=10.0)
+    for known, own in ((fresh, "stochastic"), (static, "conditional")):
+        auto = NfMle()(known.problem, None, None)
+        chosen = NfMle(likelihood=own)(known.problem, None, None)
+        assert torch.equal(auto.positions, chosen.positions)
+    other = NfMle(likelihood="conditional")(fresh.problem, None, None)
+    assert not torch.allclose(NfMle()(fresh.problem, None, None).objective, other.objective)
+
+
 def test_the_chain_recovers_sources_from_data_without_any_noise():
     """Zero noise and not just little: single precision on the way must not break."""
     known = scene(2, scenes=2, steering=Canonical())
@@ -81,6 +91,32 @@ def test_the_chain_recovers_sources_from_data_without_any_noise():
     )
     found = Chain(Sample(), [Music(), Newton(), NfMle()])(problem)
     assert float(errors(found.positions, known.truth.positions).max()) < EXACT
+
+
+@pytest.mark.parametrize("sources", [2, 3])
+def test_error_bars_without_noise_are_tiny_and_proper(sources):
+    """The information of a noise power of 0 would be lost to cancellation."""
+    scenario = CanonicalScenario(8, 8, 8, 12)
+    problem, _ = scenario.sample(16, generator(sources), sources=sources, snr_db=200.0)
+    found = NfMle()(problem, None, None)
+    spread = found.error_covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    assert float(spread.max()) < 0.01  # the floor is 100 dB below the signal
+    scaled = found.error_covariance / (spread.unsqueeze(-1) * spread.unsqueeze(-2))
+    assert float(torch.linalg.eigvalsh(scaled).min()) > 0
+    assert float(found.converged.double().mean()) > 0.9
+
+
+def test_what_was_inserted_first_is_inserted_anew_beside_the_others():
+    """Of three sources greedy peaks alone go wrong often, against a start at the truth."""
+    problem, truth = CanonicalScenario().sample(24, generator(7), sources=3, snr_db=15.0)
+    best = StochasticFit().minimum(problem, invert_range(truth.positions), 50).cost
+
+    def misses(sweeps):
+        found = NfMle(sweeps=sweeps)(problem, None, None).objective
+        return int((found > best + 0.01).sum())
+
+    assert misses(sweeps=1) <= 1
+    assert misses(sweeps=0) >= 3
 
 
 @pytest.mark.parametrize("sources", [2, 3])
