@@ -50,7 +50,7 @@ def steps(out: Path, *, quick: bool) -> list[tuple[str, list[str]]]:
     from risdoa.recordings import sample_path  # noqa: PLC0415 - help must not import torch
 
     run = str(out / "run")
-    preset, trials = ("smoke", "6") if quick else ("demo", "50")
+    preset, trials = ("smoke", "6") if quick else ("demo", "40")
     methods = [
         f"learned=hybrid#{run}:music,newton",
         f"learned+ML=hybrid#{run}:{CHAIN}",
