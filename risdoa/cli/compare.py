@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +19,14 @@ from risdoa.cli.options import (
     examples,
     json_flag,
     options_of,
+    progress_bar,
     registry,
     reject_unused,
     set_option,
 )
 
 if TYPE_CHECKING:
-    from risdoa.evaluation.comparison import BoundKind, Comparison, Progress, Setup
+    from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
     from risdoa.evaluation.methods import Method, MethodSpec
 
 LARGEST_SEED = 2**63 - 1
@@ -117,7 +116,7 @@ def command(
         data_steering=registry().create("steering", made.data_model),
         bound=bound,
     )
-    with _progress() as progress:
+    with progress_bar("comparing") as progress:
         result = compare(setup, _methods(specs, settings), progress)
     meta = provenance(
         registry=registry(),
@@ -163,21 +162,6 @@ def _methods(specs: Sequence[MethodSpec], settings: Settings) -> list[Method]:
             steering = registry().create("steering", spec.steering, **options)
         methods.append(Method(spec.label, chain, steering))
     return methods
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Yield something to report progress to, on a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, label="comparing", file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield advance
 
 
 def _echo_tables(comparison: Comparison, scenario: str) -> None:

@@ -139,7 +139,9 @@ def _sources(text: str | None) -> int | None:
     except ValueError:
         count = 0
     if count < 1:
-        raise InputError(f"--sources must be a whole number of at least 1, got {text!r}")
+        raise InputError(
+            f"--sources must be a whole number of at least 1, got {text!r}", "as in --sources 2"
+        )
     return count
 
 
@@ -166,7 +168,9 @@ def _number(text: str, part: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"--region {part!r}: {text!r} is not a finite number")
+        raise InputError(
+            f"--region {part!r}: {text!r} is not a finite number", "as in --region azimuth=-60:60"
+        )
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from risdoa.cli.output import echo_json, echo_table, examples
+from risdoa.cli.output import echo_json, echo_table, examples, progress_bar
 from risdoa.errors import InputError, UnknownNameError
 from risdoa.registry import Registry
 
@@ -25,6 +25,7 @@ __all__ = [
     "json_flag",
     "options_of",
     "parse_settings",
+    "progress_bar",
     "registry",
     "reject_unused",
     "set_option",

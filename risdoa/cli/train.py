@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ from risdoa.cli.options import (
     echo_table,
     examples,
     json_flag,
+    progress_bar,
     registry,
     set_option,
 )
@@ -25,7 +23,6 @@ from risdoa.cli.options import (
 if TYPE_CHECKING:
     from risdoa.training.config import TrainConfig
     from risdoa.training.control import Interval, Row
-    from risdoa.training.loop import Progress
     from risdoa.training.run import Summary
 
 LARGEST_SEED = 2**63 - 1
@@ -86,7 +83,7 @@ def command(
 
     chosen = {key: value for key, value in given.items() if value is not None}
     resolved = _configuration(config, preset, {**chosen, "options": settings})
-    with log_lines("risdoa.training"), _progress() as progress:
+    with log_lines("risdoa.training"), progress_bar("training") as progress:
         summary = run_training(resolved, registry(), out, progress)
     if as_json:
         echo_json(summary.record())
@@ -105,21 +102,6 @@ def _configuration(path: Path | None, name: str | None, given: dict[str, Any]) -
 
     layers = [{} if name is None else preset(name), {} if path is None else read_config(path)]
     return TrainConfig.of(merged(*layers, given))
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Yield something to report progress to, on a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, label="training", file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield advance
 
 
 def _echo_summary(summary: Summary) -> None:
