@@ -21,6 +21,7 @@ from torch import Tensor
 
 from risdoa.conventions import invert_range
 from risdoa.problem import Problem
+from risdoa.snapshots import sum_blocks
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,10 @@ def block_sums(stats: Grams) -> Grams:
         return stats
     expanded = stats.gram.expand(-1, stats.snapshots, -1, -1)
 
-    def gather(values: Tensor) -> Tensor:
-        """Sum over the snapshots of every block."""
-        total = values.new_zeros((values.shape[0], count, *values.shape[2:]))
-        return total.index_add(1, stats.blocks, values)
-
     return Grams(
-        gather(expanded),
-        gather(stats.moments),
-        gather(stats.energy),
+        sum_blocks(expanded, stats.blocks, count),
+        sum_blocks(stats.moments, stats.blocks, count),
+        sum_blocks(stats.energy, stats.blocks, count),
         torch.arange(count, device=stats.blocks.device),
         stats.outputs * stats.snapshots // count,
         stats.sources,
@@ -193,11 +189,6 @@ def stochastic(stats: Grams, powers: Tensor, noise: Tensor) -> Evaluation:
     whitened = _whiten(stats, powers, noise)
     gradient, information = _slepian_bangs(whitened, stats, powers, noise)
     return Evaluation(whitened.cost, gradient, information)
-
-
-def stochastic_cost(stats: Grams, powers: Tensor, noise: Tensor) -> Tensor:
-    """Return the cost of :func:`stochastic` alone, (S,)."""
-    return _whiten(stats, powers, noise).cost
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.models.base import Model
 from risdoa.problem import Estimates, Problem
-from risdoa.registry import Registry
+from risdoa.registry import Registry, options_of
 
 Settings = Mapping[str, Mapping[str, object]]
 """Options by plugin name."""
@@ -71,7 +71,7 @@ def build_chain(
     settings = settings or {}
     names = chain.split(",") if isinstance(chain, str) else list(chain)
     backends = [
-        registry.create("backend", name, **_options(settings, name))
+        registry.create("backend", name, **options_of(settings, name))
         for name in (text.strip() for text in names)
     ]
     return Chain(_model(registry, model, settings, checkpoint), backends)
@@ -89,17 +89,12 @@ def _model(
             "train one with `risdoa train --out RUN`, then give --checkpoint RUN",
         )
     if checkpoint is None:
-        model: Model = registry.create("model", name, **_options(settings, name))
+        model: Model = registry.create("model", name, **options_of(settings, name))
         return model
-    loaded, metadata = load_model(checkpoint, registry, _options(settings, name))
+    loaded, metadata = load_model(checkpoint, registry, options_of(settings, name))
     if metadata.model != name:
         raise InputError(
             f"{checkpoint} holds a model {metadata.model!r}, asked for was {name!r}",
             f"use --model {metadata.model}",
         )
     return loaded
-
-
-def _options(settings: Settings, name: str) -> dict[str, object]:
-    """Return the options of a plugin, given under its bare or its qualified name."""
-    return {**settings.get(name.rpartition("/")[2], {}), **settings.get(name, {})}

@@ -10,6 +10,7 @@ from torch import Tensor
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
 from risdoa.problem import Problem
+from risdoa.snapshots import sum_blocks
 
 FLOOR = 0.02
 """Least share of a vector that must be left beside the sources found so far."""
@@ -96,7 +97,7 @@ def _block_norms(problem: Problem, steering: Tensor) -> Tensor:
     blocks, count = snapshots.block_index, snapshots.block_count
     if count == length:
         return norms
-    return _sum_blocks(norms.expand(-1, length, -1), blocks, count)
+    return sum_blocks(norms.expand(-1, length, -1), blocks, count)
 
 
 def _block_adjoint(problem: Problem, values: Tensor) -> Tensor:
@@ -108,7 +109,7 @@ def _block_adjoint(problem: Problem, values: Tensor) -> Tensor:
     snapshots = problem.snapshots
     sensing = snapshots.sensing.to(None, values.dtype)
     fields = torch.stack([sensing.adjoint(one) for one in values.unbind(1)], dim=2)
-    return _sum_blocks(fields, snapshots.block_index, snapshots.block_count)
+    return sum_blocks(fields, snapshots.block_index, snapshots.block_count)
 
 
 def _project_out(problem: Problem, found: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,17 +124,12 @@ def _project_out(problem: Problem, found: Tensor, values: Tensor) -> tuple[Tenso
     seen = snapshots.sensing.to(None, torch.complex128).observe(steering)
     seen = seen.expand(problem.scenes, snapshots.count, -1, -1)
     blocks, count = snapshots.block_index, snapshots.block_count
-    gram = _sum_blocks(seen.mH @ seen, blocks, count)
+    gram = sum_blocks(seen.mH @ seen, blocks, count)
     size = gram.shape[-1]
     scale = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
     eye = torch.eye(size, dtype=gram.dtype, device=gram.device)
     lower = torch.linalg.cholesky(gram + 1e-9 * scale * eye)[:, blocks]
     basis = torch.linalg.solve_triangular(lower, seen.mH, upper=False).mH
-    moments = _sum_blocks(basis.mH @ values.unsqueeze(-1), blocks, count)[:, blocks]
+    moments = sum_blocks(basis.mH @ values.unsqueeze(-1), blocks, count)[:, blocks]
     rest = values - (basis @ moments).squeeze(-1)
     return basis.permute(0, 3, 1, 2), rest
-
-
-def _sum_blocks(values: Tensor, blocks: Tensor, count: int) -> Tensor:
-    total = values.new_zeros((values.shape[0], count, *values.shape[2:]))
-    return total.index_add(1, blocks, values)

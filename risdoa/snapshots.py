@@ -12,6 +12,16 @@ from risdoa.frozen import changed
 from risdoa.sensing import Sensing
 
 
+def sum_blocks(values: Tensor, blocks: Tensor, count: int) -> Tensor:
+    """Return the sums over the snapshots of every block.
+
+    Shapes:
+        values: (S, L, …). blocks: (L,) int in 0 … count-1. Returns (S, count, …).
+    """
+    total = values.new_zeros((values.shape[0], count, *values.shape[2:]))
+    return total.index_add(1, blocks, values)
+
+
 @dataclass(frozen=True)
 class Snapshots:
     """L snapshots of M outputs for every scene.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from risdoa.cli.output import echo_json, echo_table, examples, progress_bar
 from risdoa.errors import InputError, UnknownNameError
-from risdoa.registry import Registry
+from risdoa.registry import Registry, options_of
 
 __all__ = [
     "FloatList",
@@ -64,12 +64,6 @@ def parse_settings(texts: Iterable[str]) -> Settings:
             raise InputError(f"--set gives {target.strip()} twice", "give it once")
         options[key] = value.strip()
     return settings
-
-
-def options_of(settings: Mapping[str, Mapping[str, str]], name: str) -> dict[str, str]:
-    """Return the options set for a plugin, under its bare or its qualified name."""
-    bare = name.rpartition("/")[2]
-    return {**settings.get(bare, {}), **settings.get(name, {})}
 
 
 def reject_unused(settings: Collection[str], names: Iterable[str]) -> None:

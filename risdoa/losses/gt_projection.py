@@ -53,7 +53,7 @@ class GtProjection(Loss):
             steering = truth.steering_matrix().to(scaled.factor)
             complement = self._complement(steering, truth.mask)
             inside = complement.apply(scaled.factor)
-            energy = squared_norm(gram(inside))
+            energy = Covariance(inside).squared_norm()
             if scaled.load is not None:
                 cross = squared_norm(complement.apply(inside))
                 energy = energy + 2 * scaled.load * cross + scaled.load**2 * complement.trace4()
@@ -89,12 +89,6 @@ class _Complement:
             inside = self.epsilon / (eigenvalues + self.epsilon)
         trace: Tensor = elements - width + (inside**4).sum(-1)
         return trace.to(self.columns.real.dtype)
-
-
-def gram(factor: Tensor) -> Tensor:
-    """Return FᴴF or FFᴴ, whichever is smaller; both have the same Frobenius norm."""
-    narrow = factor.shape[-1] <= factor.shape[-2]
-    return factor.mH @ factor if narrow else factor @ factor.mH
 
 
 def unit_scale(covariance: Covariance) -> Covariance:

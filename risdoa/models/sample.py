@@ -16,6 +16,7 @@ from risdoa.models.base import Model
 from risdoa.problem import Problem
 from risdoa.scan import Matched
 from risdoa.sensing import Direct
+from risdoa.snapshots import sum_blocks
 
 BATCH = 64
 """Scenes worked on at once, which bounds the memory."""
@@ -91,8 +92,7 @@ def _sample_covariance(problem: Problem) -> Covariance:
     if count < snapshots.count:
         index = snapshots.block_index
         size = torch.bincount(index, minlength=count).to(values.real.dtype)
-        total = values.new_zeros((len(values), count, values.shape[-1]))
-        values = total.index_add(1, index, values) / size.unsqueeze(-1)
+        values = sum_blocks(values, index, count) / size.unsqueeze(-1)
     return Covariance(values.transpose(-1, -2) / count**0.5)
 
 

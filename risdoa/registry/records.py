@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, TypeVar
 
 API = 1
 """The plugin interface that this risdoa speaks."""
@@ -14,6 +14,8 @@ OLDEST_API = 1
 """The oldest plugin interface that still works."""
 
 KINDS = ("steering", "loss", "model", "backend", "scenario")
+
+V = TypeVar("V")
 
 Status = Literal["active", "blocked", "broken", "old-api"]
 
@@ -123,3 +125,9 @@ def _require(correct: bool, field: str, expected: str, value: object) -> None:
     """Raise a ``ValueError`` that says what the field must be and what it is."""
     if not correct:
         raise ValueError(f"Plugin.{field} must be {expected}, not {value!r}")
+
+
+def options_of(settings: Mapping[str, Mapping[str, V]], name: str) -> dict[str, V]:
+    """Return the options set for a plugin, under its bare or its qualified name."""
+    bare = name.rpartition("/")[2]
+    return {**settings.get(bare, {}), **settings.get(name, {})}

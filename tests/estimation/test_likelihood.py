@@ -15,7 +15,6 @@ from risdoa.likelihood import (
     deterministic_information,
     grams,
     stochastic,
-    stochastic_cost,
 )
 from risdoa.sensing import Direct
 from tests import oracles
@@ -148,7 +147,7 @@ def test_the_stochastic_cost_is_the_dense_likelihood(direct, seed, sources):
     ]
     np.testing.assert_allclose(found.cost, expected, rtol=1e-10)  # condition of R_l below 1e4
     np.testing.assert_allclose(
-        stochastic_cost(grams(known.problem, search), powers, noise), expected, rtol=1e-10
+        stochastic(grams(known.problem, search), powers, noise).cost, expected, rtol=1e-10
     )
 
 
