@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import ClassVar
 
 import torch
 
@@ -19,9 +18,6 @@ from risdoa.registry.sources import Source, builtin
 
 class OneSided(risdoa.Loss):
     """‖P⊥R‖²/‖R‖² with P⊥ = I - A(AᴴA + εI)⁻¹Aᴴ, for R = FFᴴ: tr(EᴴE FᴴF)/‖R‖², E = P⊥F."""
-
-    name: ClassVar[str] = "one-sided"
-    traits: ClassVar[tuple[str, ...]] = ("true-steering", "differentiable", "scale-invariant")
 
     def __init__(self, epsilon: float = 1e-6) -> None:
         self.epsilon = epsilon
@@ -45,7 +41,7 @@ def risdoa_losses() -> Iterable[risdoa.Plugin]:
         name="one-sided",
         factory=f"{__name__}:OneSided",
         summary="Energy of R outside the span of the true steering vectors, on one side.",
-        traits=OneSided.traits,
+        traits=("true-steering", "differentiable", "scale-invariant"),
         example="risdoa train --loss one-sided --preset smoke --out run",
     )
 

@@ -22,8 +22,8 @@ Settings = Mapping[str, Mapping[str, object]]
 class Chain:
     """Problem → covariance → backend after backend → estimates.
 
-    The model is asked only if some backend may use a covariance (all but those with the trait
-    ``snapshots-only``) and only where the measurements determine one.
+    The model is None where no backend wants a covariance, and asked only where the measurements
+    determine one.
     """
 
     def __init__(self, model: Model | None, backends: Sequence[Backend]) -> None:
@@ -42,8 +42,7 @@ class Chain:
         return estimates
 
     def _covariance(self, problem: Problem) -> Covariance | None:
-        wanted = any("snapshots-only" not in backend.traits for backend in self.backends)
-        if self.model is None or not wanted or not self.model.supports(problem):
+        if self.model is None or not self.model.supports(problem):
             return None
         return self.model(problem)
 
@@ -58,6 +57,8 @@ def build_chain(
 ) -> Chain:
     """Return the chain of plugins called by name.
 
+    The model is left out where all backends have the trait ``snapshots-only``.
+
     Args:
         registry: Where the plugins come from.
         model: The name of a model, or "none" for backends that need no covariance.
@@ -69,12 +70,12 @@ def build_chain(
         InputError: for an unknown name, a wrong option, or a learned model without checkpoint.
     """
     settings = settings or {}
-    names = chain.split(",") if isinstance(chain, str) else list(chain)
-    backends = [
-        registry.create("backend", name, **options_of(settings, name))
-        for name in (text.strip() for text in names)
-    ]
-    return Chain(_model(registry, model, settings, checkpoint), backends)
+    parts = chain.split(",") if isinstance(chain, str) else chain
+    names = [part.strip() for part in parts]
+    backends = [registry.create("backend", name, **options_of(settings, name)) for name in names]
+    made = _model(registry, model, settings, checkpoint)
+    traits = [registry.find("backend", name).record.traits for name in names]
+    return Chain(None if all("snapshots-only" in each for each in traits) else made, backends)
 
 
 def _model(

@@ -16,9 +16,6 @@ from risdoa.problem import Estimates, Problem
 class Backend(ABC):
     """Finds positions; used alone, with a start of its own, or behind another backend."""
 
-    name: ClassVar[str] = ""
-    traits: ClassVar[tuple[str, ...]] = ()
-
     @abstractmethod
     def __call__(
         self, problem: Problem, covariance: Covariance | None, start: Estimates | None
@@ -59,8 +56,7 @@ class BatchedBackend(Backend):
         """Group by number of sources, solve, put together; see :meth:`Backend.__call__`."""
         if problem.sources is None:
             raise InputError(
-                f"{self.name or 'this backend'} needs the number of sources",
-                "give it with --sources N",
+                f"{type(self).__name__} needs the number of sources", "give it with --sources N"
             )
         groups = []
         with torch.no_grad():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -29,9 +27,6 @@ class Music(BatchedBackend):
     ``density`` is the number of grid points per −3 dB half-width, ``zoom`` how often the step
     around a peak is halved.
     """
-
-    name: ClassVar[str] = "music"
-    traits: ClassVar[tuple[str, ...]] = ("covariance-optional",)
 
     def __init__(self, density: float = 1.0, zoom: int = 5) -> None:
         if density <= 0 or zoom < 0:

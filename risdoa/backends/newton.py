@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,9 +26,6 @@ class Newton(BatchedBackend):
     Without a covariance, or with one of too small a rank, it descends on what the matched subspace
     spectrum of all sources together leaves unexplained. Alone it starts from MUSIC's own scan.
     """
-
-    name: ClassVar[str] = "newton"
-    traits: ClassVar[tuple[str, ...]] = ("covariance-optional", "start-optional")
 
     def __init__(self, iterations: int = 30) -> None:
         if iterations < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -40,9 +40,6 @@ class NfMle(BatchedBackend):
     taking out and inserting anew every source. The one that leads after a short refinement is
     refined to the end.
     """
-
-    name: ClassVar[str] = "nf-mle"
-    traits: ClassVar[tuple[str, ...]] = ("snapshots-only", "error-bars")
 
     def __init__(
         self,

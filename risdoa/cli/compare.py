@@ -159,7 +159,8 @@ def _methods(specs: Sequence[MethodSpec], settings: Settings) -> list[Method]:
         steering = None
         if spec.steering is not None:
             options = options_of(settings, spec.steering)
-            steering = registry().create("steering", spec.steering, **options)
+            told = registry().find("steering", spec.steering).name
+            steering = (told, registry().create("steering", spec.steering, **options))
         methods.append(Method(spec.label, chain, steering))
     return methods
 

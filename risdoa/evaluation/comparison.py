@@ -155,9 +155,7 @@ def compare(
                     progress(done, total)
         joined = Reference.join(references)
         floors.append(_floor(snr_db, sources, joined))
-        cells += [
-            tally.cell(snr_db, sources, joined, setup.scenario.data_model) for tally in tallies
-        ]
+        cells += [tally.cell(snr_db, sources, joined, setup.scenario) for tally in tallies]
     labels = tuple(method.label for method in methods)
     return Comparison(tuple(cells), tuple(floors), *names, setup.trials, labels)
 
@@ -176,13 +174,11 @@ class _Tally:
         self.scores: list[Scores] = []
         self.seconds = 0.0
         self.notes: dict[str, None] = {}
-        self.model = ""
 
     def run(self, problem: Problem, truth: Truth) -> None:
         """Estimate and score one chunk, batch by batch."""
         if self.method.steering is not None:
-            problem = replace(problem, steering=self.method.steering)
-        self.model = problem.steering.name
+            problem = replace(problem, steering=self.method.steering[1])
         for scenes in torch.arange(problem.scenes).split(BATCH):
             started = time.perf_counter()
             estimates = self.method.estimate(problem.select(scenes))
@@ -190,30 +186,33 @@ class _Tally:
             self.scores.append(Scores.of(truth.select(scenes), estimates))
             self.notes |= dict.fromkeys(estimates.notes)
 
-    def cell(self, snr_db: float, sources: int, reference: Reference, data_model: str) -> Cell:
+    def cell(self, snr_db: float, sources: int, reference: Reference, scenario: Scenario) -> Cell:
         """Return the figures of all chunks."""
         summary = summarise(Scores.join(self.scores), reference)
+        told = self.method.steering
         return Cell(
             self.method.label,
             snr_db,
             sources,
             summary,
             self.seconds,
-            data_model,
-            self.model,
+            scenario.data_model,
+            scenario.estimation_model if told is None else told[0],
             tuple(self.notes),
         )
 
 
 def _reference(truth: Truth, setup: Setup) -> tuple[Reference, tuple[str, str]]:
     """Return the reference of a chunk, the bound's name and the steering model it holds for."""
+    model = setup.scenario.estimation_model
     if setup.data_steering is not None:
+        model = setup.scenario.data_model
         truth = replace(truth, problem=replace(truth.problem, steering=setup.data_steering))
     name = setup.bound
     if name == "auto":
         name = "stochastic" if truth.problem.snapshots.fresh else "deterministic"
     bound = bounds.stochastic(truth) if name == "stochastic" else bounds.deterministic(truth)
-    return Reference.of(truth, bound), (name, truth.problem.steering.name)
+    return Reference.of(truth, bound), (name, model)
 
 
 def _floor(snr_db: float, sources: int, reference: Reference) -> Floor:

@@ -45,12 +45,12 @@ class MethodSpec:
 class Method:
     """Something that estimates: a label, a callable, and the steering model that it is told.
 
-    ``steering`` None is the scenario's own.
+    ``steering`` is the name and the model; None is the scenario's own.
     """
 
     label: str
     estimate: Callable[[Problem], Estimates]
-    steering: Steering | None = None
+    steering: tuple[str, Steering] | None = None
 
 
 def parse_method(text: str) -> MethodSpec:

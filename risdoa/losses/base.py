@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,9 +12,6 @@ from risdoa.problem import Truth
 
 class Loss(ABC):
     """A differentiable figure of how far a covariance is from the truth; smaller is better."""
-
-    name: ClassVar[str] = ""
-    traits: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __call__(self, covariance: Covariance, truth: Truth) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -17,11 +16,12 @@ from risdoa.problem import Truth
 
 @dataclass(frozen=True)
 class Term:
-    """A loss and its weight in a sum."""
+    """A loss and its weight in a sum, with the traits that its record declares."""
 
     name: str
     loss: Loss
     weight: float
+    traits: tuple[str, ...] = ()
 
 
 class Combination(Loss):
@@ -30,8 +30,6 @@ class Combination(Loss):
     Raises:
         InputError: without terms, for one name twice, or for a weight that is negative or infinite.
     """
-
-    name: ClassVar[str] = "combination"
 
     def __init__(self, terms: Iterable[Term]) -> None:
         self.terms = tuple(terms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,9 +35,6 @@ class GtProjection(Loss):
     Raises:
         InputError: for another projector or an ε that is not positive.
     """
-
-    name: ClassVar[str] = "gt-projection"
-    traits: ClassVar[tuple[str, ...]] = ("true-steering", "differentiable", "scale-invariant")
 
     def __init__(self, projector: Projector = "epsilon", epsilon: float = EPSILON) -> None:
         if projector not in {"epsilon", "qr"}:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -17,9 +15,6 @@ class Nmse(Loss):
 
     Computed as (‖R‖² - 2 tr(R R_true) + ‖R_true‖²)/‖R_true‖² from products of factors.
     """
-
-    name: ClassVar[str] = "nmse"
-    traits: ClassVar[tuple[str, ...]] = ("differentiable",)
 
     def __call__(self, covariance: Covariance, truth: Truth) -> Tensor:
         """Return the loss of every scene; see :meth:`Loss.__call__`."""

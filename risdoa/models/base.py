@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from risdoa.covariance import Covariance
 from risdoa.problem import Problem
@@ -15,9 +14,6 @@ class Model(ABC):
     A learned model is a ``torch.nn.Module`` as well, has the trait ``learned`` and accepts the
     problems of any scenario, whatever their number of snapshots.
     """
-
-    name: ClassVar[str] = ""
-    traits: ClassVar[tuple[str, ...]] = ()
 
     def supports(self, problem: Problem) -> bool:
         """Whether a covariance can be had from these measurements; True unless overridden."""

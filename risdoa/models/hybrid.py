@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -51,8 +49,6 @@ class Hybrid(LearnedModel):
     Raises:
         InputError: for sizes that cannot be.
     """
-
-    name: ClassVar[str] = "hybrid"
 
     def __init__(
         self,

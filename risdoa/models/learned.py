@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import torch
 
@@ -35,8 +34,6 @@ class LearnedModel(torch.nn.Module, Model):
     Raises:
         InputError: for β or α outside these bounds.
     """
-
-    traits: ClassVar[tuple[str, ...]] = ("learned",)
 
     def __init__(self, beta: float = 1.0, shrinkage: float = 0.0) -> None:
         super().__init__()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -39,9 +38,6 @@ class Sample(Model):
     each step of which raises the likelihood (majorisation–minimisation, as in SPICE and LIKES:
     Stoica & Babu, 2012). ``rank`` atoms are kept.
     """
-
-    name: ClassVar[str] = "sample"
-    traits: ClassVar[tuple[str, ...]] = ("classical",)
 
     def __init__(self, atoms: int = 256, iterations: int = 20, rank: int = 32) -> None:
         if atoms < 1 or iterations < 1 or rank < 1:

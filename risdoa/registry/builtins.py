@@ -22,7 +22,7 @@ def risdoa_steering() -> Iterable[Plugin]:
         "spherical",
         "risdoa.steering.spherical:Spherical",
         "The exact spherical wave.",
-        traits=("differentiable",),
+        traits=("differentiable", "exact"),
         example="risdoa estimate scene.npz --steering spherical --sources 1",
     )
     yield Plugin(
@@ -41,12 +41,14 @@ def risdoa_losses() -> Iterable[Plugin]:
         "gt-projection",
         "risdoa.losses.gt_projection:GtProjection",
         "The energy of the covariance outside the span of the true steering vectors.",
+        traits=("true-steering", "differentiable", "scale-invariant"),
         example="risdoa train --loss gt-projection --preset smoke --out run",
     )
     yield Plugin(
         "nmse",
         "risdoa.losses.nmse:Nmse",
         "Normalised mean square error of the covariance.",
+        traits=("differentiable", "complete"),
         example="risdoa train --loss nmse --preset smoke --out run",
     )
 
@@ -88,7 +90,7 @@ def risdoa_backends() -> Iterable[Plugin]:
         "nf-mle",
         "risdoa.backends.nf_mle:NfMle",
         "Near-field maximum likelihood of the measurements.",
-        traits=("snapshots-only",),
+        traits=("snapshots-only", "error-bars", "efficient"),
         example="risdoa estimate scene.npz --backend music,newton,nf-mle --sources 1",
     )
 

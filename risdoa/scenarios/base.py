@@ -17,8 +17,6 @@ class Scenario(ABC):
     estimators are told (the problem's); where they differ, every table says so.
     """
 
-    name: ClassVar[str] = ""
-    traits: ClassVar[tuple[str, ...]] = ()
     data_model: ClassVar[str] = "canonical"
     estimation_model: ClassVar[str] = "canonical"
 

@@ -41,7 +41,6 @@ class Canonical(Scenario):
         InputError: for sizes that are not positive, or more DFT codes than there are.
     """
 
-    name: ClassVar[str] = "canonical"
     wavelength: ClassVar[float] = 0.3
     region_deg_m: ClassVar[tuple[tuple[float, float], ...]] = ((-60, 60), (-30, 30), (0.5, 10))
     source_range: ClassVar[tuple[int, int]] = (1, 3)
@@ -167,7 +166,7 @@ class Canonical(Scenario):
             raise InputError(f"a sample needs at least one scene, got {count}")
         if sources is not None and not 1 <= sources <= self.most_sources:
             raise InputError(
-                f"impossible number of sources {sources}: {self.name} makes 1 to "
+                f"impossible number of sources {sources}: this scenario makes 1 to "
                 f"{self.most_sources}",
                 f"choose a number of sources from 1 to {self.most_sources}",
             )

@@ -14,7 +14,6 @@ from risdoa.scenarios.canonical import Canonical
 class CanonicalSep10(Canonical):
     """Directions at least 10° apart (great circle), by rejection of whole scenes."""
 
-    name: ClassVar[str] = "canonical-sep10"
     separation_deg: ClassVar[float] = 10.0
 
     def positions(self, mask: Tensor, generator: torch.Generator) -> Tensor:

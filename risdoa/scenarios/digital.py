@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 
 from risdoa.arrays import Array
@@ -23,8 +21,6 @@ class Digital(Canonical):
     Raises:
         InputError: for sizes that are not positive.
     """
-
-    name: ClassVar[str] = "digital"
 
     def __init__(self, nx: int = 12, ny: int = 12, snapshots: int = 16) -> None:
         if min(nx, ny) < 1:

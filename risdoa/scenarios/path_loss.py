@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from risdoa.scenarios.canonical import Canonical
@@ -11,8 +9,6 @@ from risdoa.scenarios.canonical import Canonical
 
 class PathLoss(Canonical):
     """Amplitude ∝ 1/r: power 1 at 1 m, and 26 dB between 0.5 m and 10 m."""
-
-    name: ClassVar[str] = "path-loss"
 
     def powers(self, positions: Tensor) -> Tensor:
         """Return (1 m / r)², (S, K)."""

@@ -12,7 +12,6 @@ from risdoa.steering.spherical import Spherical
 class SphericalData(Canonical):
     """Exact spherical waves make the data, estimators are told ``canonical``: a model error."""
 
-    name: ClassVar[str] = "spherical-data"
     data_model: ClassVar[str] = "spherical"
 
     def data_steering(self) -> Steering:

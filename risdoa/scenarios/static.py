@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -12,8 +10,6 @@ from risdoa.scenarios.canonical import Canonical
 
 class Static(Canonical):
     """One source signal for all snapshots of a scene, so that s sᴴ has rank 1 whatever K is."""
-
-    name: ClassVar[str] = "static"
 
     def blocks(self, device: torch.device) -> Tensor:
         """Return one label for all snapshots."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,9 +18,6 @@ class Steering(ABC):
     A model implements :meth:`__call__`. Simulation, losses, backends and bounds all go through it
     and through :meth:`derivatives`, so that data, training and inference share one formula.
     """
-
-    name: ClassVar[str] = ""
-    traits: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __call__(self, array: Array, positions: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -18,9 +16,6 @@ class Canonical(PhaseSteering):
     The cross term (x u + y v)² w / 2 of the Fresnel expansion is dropped, so that the model factors
     into a_x(u, w) ⊗ a_y(v, w). Source: the design note that risdoa started from.
     """
-
-    name: ClassVar[str] = "canonical"
-    traits: ClassVar[tuple[str, ...]] = ("separable", "planar-only", "differentiable")
 
     def check(self, array: Array) -> None:
         """Refuse arrays that leave the x-y plane."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -13,9 +11,6 @@ from risdoa.steering.base import PhaseSteering, along, direction_derivatives
 
 class PlaneWave(PhaseSteering):
     """ψ = x u + y v + z ζ: the range plays no part."""
-
-    name: ClassVar[str] = "plane-wave"
-    traits: ClassVar[tuple[str, ...]] = ("separable", "far-field", "differentiable")
 
     def lead(self, array: Array, search: Tensor) -> Tensor:
         """Return ψ; see :meth:`PhaseSteering.lead`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -20,9 +18,6 @@ class Spherical(PhaseSteering):
 
     which is finite and exact from w = 0 (a plane wave) to the near field.
     """
-
-    name: ClassVar[str] = "spherical"
-    traits: ClassVar[tuple[str, ...]] = ("exact", "differentiable")
 
     def lead(self, array: Array, search: Tensor) -> Tensor:
         """Return ψ; see :meth:`PhaseSteering.lead`."""

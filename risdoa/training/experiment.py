@@ -40,8 +40,7 @@ class Experiment:
         config = _resolved(config, registry, list(weights))
         scenario = registry.create("scenario", config.scenario, **_options(config, config.scenario))
         loss = Combination(
-            Term(name, registry.create("loss", name, **_options(config, name)), weight)
-            for name, weight in weights.items()
+            _term(registry, config, name, weight) for name, weight in weights.items()
         )
         scenes(
             scenario, config, 1, generator(config, Stream.TRAINING)
@@ -52,6 +51,12 @@ class Experiment:
     def steering(self) -> str:
         """The steering model that losses and estimation share."""
         return self.scenario.estimation_model
+
+
+def _term(registry: Registry, config: TrainConfig, name: str, weight: float) -> Term:
+    """Return a loss with its weight and the traits of its record."""
+    loss = registry.create("loss", name, **_options(config, name))
+    return Term(name, loss, weight, registry.find("loss", name).record.traits)
 
 
 def fresh_model(config: TrainConfig, registry: Registry) -> LearnedModel:

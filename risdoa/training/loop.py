@@ -151,7 +151,7 @@ def training_step(experiment: Experiment, total: int) -> TrainingStep:
 
 def alignment(loss: Combination) -> tuple[str, ...]:
     """Return the terms that are computed from the true positions' steering vectors."""
-    return tuple(term.name for term in loss.terms if "true-steering" in term.loss.traits)
+    return tuple(term.name for term in loss.terms if "true-steering" in term.traits)
 
 
 @torch.no_grad()

@@ -72,7 +72,7 @@ def test_beside_found_sources_the_others_reach_one_and_nothing_exceeds_it(seed, 
 
 
 @counts
-@pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=["canonical", "spherical"])
 def test_sources_of_a_known_covariance_are_found(sources, model):
     known = scene(sources, steering=model, array=Array.planar(8, 8, 0.3))
     found = Music()(known.problem, known.truth.covariance, None)

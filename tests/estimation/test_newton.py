@@ -22,7 +22,9 @@ from tests.estimation.matching import errors
 from tests.estimation.scenes import SHARING, region_with, scene
 from tests.strategies import generator, normal
 
-models = pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=lambda model: model.name)
+models = pytest.mark.parametrize(
+    "model", [Canonical(), Spherical()], ids=["canonical", "spherical"]
+)
 counts = pytest.mark.parametrize("sources", [1, 2, 3])
 
 

@@ -63,7 +63,7 @@ def test_without_noise_the_sources_are_recovered_exactly(labels, direct, sources
     assert not bool(found.unobservable.any())
 
 
-@pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=lambda model: model.name)
+@pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=["canonical", "spherical"])
 @pytest.mark.parametrize("likelihood", ["stochastic", "conditional"])
 def test_either_likelihood_and_model_recovers_fresh_sources(model, likelihood):
     known = scene(2, steering=model, scenes=2)

@@ -59,13 +59,18 @@ def test_backends_are_called_in_order_with_the_result_before():
     assert torch.equal(seen[1][1].positions, end.positions)
 
 
-def test_the_model_is_asked_once_and_only_if_somebody_may_use_it():
+def test_the_model_is_asked_once():
     known = scene(1)
     model = Counting(known)
     Chain(model, [Music(), Newton(), NfMle()])(known.problem)
     assert model.asked == 1
-    Chain(model, [NfMle()])(known.problem)
-    assert model.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("chain", "kept"), [("nf-mle", False), ("music,nf-mle", True), ("risdoa/nf-mle", False)]
+)
+def test_a_model_that_no_backend_uses_is_left_out(registry, chain, kept):
+    assert (build_chain(registry, model="sample", chain=chain).model is not None) == kept
 
 
 def test_where_no_covariance_can_be_had_the_measurements_are_used_and_the_notes_say_so():
@@ -105,8 +110,9 @@ def test_chains_are_called_by_name(registry, chain):
 
 
 def test_qualified_names_are_the_same_plugins(registry):
-    built = build_chain(registry, model="risdoa/sample", chain="risdoa/nf-mle")
-    assert isinstance(built.backends[0], NfMle)
+    built = build_chain(registry, model="risdoa/sample", chain="risdoa/newton")
+    assert isinstance(built.model, Sample)
+    assert isinstance(built.backends[0], Newton)
 
 
 def test_options_reach_their_plugin(registry):

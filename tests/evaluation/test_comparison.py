@@ -94,8 +94,8 @@ def test_rows_are_those_of_the_schema():
 
 def test_a_method_may_be_told_another_steering_model():
     recorder = Recorder()
-    comparison = run(setup(), recorder, steering=PlaneWave())
-    assert {problem.steering.name for problem in recorder.problems} == {"plane-wave"}
+    comparison = run(setup(), recorder, steering=("plane-wave", PlaneWave()))
+    assert {type(problem.steering) for problem in recorder.problems} == {PlaneWave}
     assert comparison.rows()[0]["estimation_model"] == "plane-wave"
 
 

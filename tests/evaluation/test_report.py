@@ -35,7 +35,9 @@ def setup():
 
 @pytest.fixture(scope="module")
 def comparison(setup):
-    return compare(setup, [Method("middle", middle), Method("flat", middle, PlaneWave())])
+    return compare(
+        setup, [Method("middle", middle), Method("flat", middle, ("plane-wave", PlaneWave()))]
+    )
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.strategies import arrays, generator, normal, positions, radius
 
 MODELS = [Canonical(), Spherical(), PlaneWave()]
 NEAR = [Canonical(), Spherical()]
-every = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-near = pytest.mark.parametrize("model", NEAR, ids=lambda model: model.name)
+every = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+near = pytest.mark.parametrize("model", NEAR, ids=lambda model: type(model).__name__)
 
 
 def places(count, seed, low=0.5, high=10.0):

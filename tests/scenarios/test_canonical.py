@@ -43,8 +43,9 @@ def test_shapes_types_and_models(kind):
     assert truth.signals.shape == (7, 6, 2)
     assert problem.snapshots.noise_power.shape == (7,)
     assert problem.sources.tolist() == [2] * 7
-    assert problem.steering.name == scenario.estimation_model == "canonical"
-    assert scenario.data_steering().name == scenario.data_model
+    models = {"canonical": CanonicalSteering, "spherical": Spherical}
+    assert type(problem.steering) is models[scenario.estimation_model] is CanonicalSteering
+    assert type(scenario.data_steering()) is models[scenario.data_model]
 
 
 @pytest.mark.parametrize("kind", ALL)

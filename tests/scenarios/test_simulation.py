@@ -69,4 +69,5 @@ def test_every_built_in_scenario_answers_to_its_name():
         "digital",
         "spherical-data",
     ):
-        assert registry.create("scenario", name).name == name
+        made = registry.create("scenario", name)
+        assert type(made).__name__ == name.title().replace("-", "")

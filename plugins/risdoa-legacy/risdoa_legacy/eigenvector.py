@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -17,9 +15,6 @@ class Eigenvector(risdoa.Loss):
     with the steering model that estimation uses. Where R_true = A P Aᴴ without noise and with all
     powers positive, U spans what A spans, and the loss equals the projection loss.
     """
-
-    name: ClassVar[str] = "eigenvector"
-    traits: ClassVar[tuple[str, ...]] = ("differentiable", "scale-invariant")
 
     def __call__(self, covariance: risdoa.Covariance, truth: risdoa.Truth) -> Tensor:
         """Return the loss of every scene, (S,)."""

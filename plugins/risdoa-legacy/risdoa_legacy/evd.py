@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -17,9 +15,6 @@ class LegacyEvd(risdoa.Loss):
     backward pass has factors 1/(λ_i - λ_j) for *all* pairs: where eigenvalues are equal, as those
     of a low-rank covariance are, it is not finite. That is what this loss is here to show.
     """
-
-    name: ClassVar[str] = "legacy-evd"
-    traits: ClassVar[tuple[str, ...]] = ("true-steering", "unstable-gradient")
 
     def __call__(self, covariance: risdoa.Covariance, truth: risdoa.Truth) -> Tensor:
         """Return the loss of every scene, (S,).
