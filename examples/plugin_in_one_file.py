@@ -13,7 +13,6 @@ from collections.abc import Iterable
 import torch
 
 import risdoa
-from risdoa.registry.sources import Source, builtin
 
 
 class OneSided(risdoa.Loss):
@@ -48,8 +47,7 @@ def risdoa_losses() -> Iterable[risdoa.Plugin]:
 
 def main() -> None:
     """Find the loss by name beside the built-in ones, and show what it is good for."""
-    source = Source("my-losses", "0.1", __name__, lambda: sys.modules[__name__])
-    registry = risdoa.Registry(builtin(), lambda: [source])
+    registry = risdoa.Registry.discover(extra=[sys.modules[__name__]])
     print("losses:", ", ".join(registry.names("loss")))
 
     scenario = registry.create("scenario", "canonical")

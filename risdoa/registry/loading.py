@@ -28,6 +28,11 @@ class Loaded:
     plugins: list[Registered] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
+    def join(self, other: Loaded) -> None:
+        """Add what other sources gave."""
+        self.plugins += other.plugins
+        self.rows += other.rows
+
 
 @dataclass(frozen=True)
 class Yield:

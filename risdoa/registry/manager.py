@@ -13,7 +13,15 @@ from risdoa.errors import InputError, PluginLoadError, RisdoaError, UnknownNameE
 from risdoa.registry.containment import Failure, attempt
 from risdoa.registry.loading import Loaded, load_all
 from risdoa.registry.records import KINDS, Registered, Row
-from risdoa.registry.sources import OWN, Source, Switches, builtin, canonical, third_party
+from risdoa.registry.sources import (
+    OWN,
+    Source,
+    Switches,
+    builtin,
+    canonical,
+    third_party,
+    uninstalled,
+)
 
 _LIST = "`risdoa plugins list` shows what is installed"
 
@@ -29,16 +37,29 @@ class Registry:
         own: Source,
         others: Callable[[], Iterable[Source]],
         switches: Switches | None = None,
+        extra: Iterable[Source] = (),
     ) -> None:
         self._own_source = own
         self._other_sources = others
         self._switches = switches or Switches()
+        self._extra = tuple(extra)
         self._used: dict[tuple[str, str], Registered] = {}
 
     @classmethod
-    def discover(cls, environ: Mapping[str, str] | None = None) -> Registry:
-        """Return the registry of what is installed, under the switches of the environment."""
-        return cls(builtin(), third_party, Switches.of(os.environ if environ is None else environ))
+    def discover(
+        cls, environ: Mapping[str, str] | None = None, extra: Iterable[object] = ()
+    ) -> Registry:
+        """Return the registry of what is installed, under the switches of the environment.
+
+        Args:
+            environ: The environment variables; by default those of the process.
+            extra: Modules, or other objects with hooks, that need not be installed. Each stands
+                for a distribution named after itself (``my_losses`` is ``my-losses``) in place of
+                an installed one of this name, and no switch blocks it.
+        """
+        given = [uninstalled(each) for each in extra]
+        switches = Switches.of(os.environ if environ is None else environ)
+        return cls(builtin(), third_party, switches, given)
 
     def find(self, kind: str, name: str) -> Registered:
         """Return the plugin called ``name`` or ``distribution/name``.
@@ -124,7 +145,10 @@ class Registry:
     @cached_property
     def _others(self) -> Loaded:
         """Third parties' plugins; importing them happens here."""
-        loaded = load_all(self._other_sources(), self._switches)
+        names = {canonical(source.distribution) for source in self._extra}
+        loaded = load_all(self._extra, Switches(trace=self._switches.trace))
+        installed = (s for s in self._other_sources() if canonical(s.distribution) not in names)
+        loaded.join(load_all(installed, self._switches))
         broken = [row for row in loaded.rows if row.status in {"broken", "old-api"}]
         if broken and self._switches.strict:
             message = f"plugin {_label(broken[0])} cannot be loaded: {broken[0].error}"

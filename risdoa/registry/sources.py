@@ -69,6 +69,12 @@ def builtin() -> Source:
     return Source(OWN, __version__, module, lambda: import_module(module))
 
 
+def uninstalled(plugin: object) -> Source:
+    """Return a module, or another object with hooks, as a distribution named after itself."""
+    name = str(getattr(plugin, "__name__", type(plugin).__name__))
+    return Source(name.replace("_", "-"), None, name, lambda: plugin)
+
+
 def third_party() -> Iterator[Source]:
     """Yield the plugins of other distributions, in the order of their names.
 

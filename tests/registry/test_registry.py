@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import pytest
 
+import risdoa
 from risdoa.errors import InputError, PluginLoadError, UnknownNameError
-from risdoa.registry import KINDS
+from risdoa.registry import KINDS, Registry
 from risdoa.registry.builtins import risdoa_losses
 
 ELSEWHERE = """
@@ -167,3 +169,41 @@ def test_every_builtin_can_be_imported_and_says_what_it_takes(kind, discover):
         assert isinstance(registry.resolve(kind, name), dict)
         assert record.summary.endswith(".")
         assert record.example.startswith("risdoa ")
+
+
+# Modules that are not installed
+
+
+def _module(name, plugin="mine"):
+    """Return a module with a loss and its hook, as if it had been imported."""
+    module = ModuleType(name)
+    record = risdoa.Plugin(plugin, "builtins:dict", "A loss.")
+    module.risdoa_losses = risdoa.hookimpl(lambda: [record])
+    return module
+
+
+def test_a_module_need_not_be_installed():
+    registry = Registry.discover({}, extra=[_module("my_losses")])
+    plugin = registry.find("loss", "mine")
+    assert (plugin.qualified, plugin.version) == ("my-losses/mine", None)
+    assert "my-losses" in {row.distribution for row in registry.rows()}
+
+
+def test_what_is_given_is_not_blocked():
+    switches = {"RISDOA_PLUGINS_ALLOW": "", "RISDOA_PLUGINS_BLOCK": "my-losses"}
+    assert Registry.discover(switches, extra=[_module("my_losses")]).find("loss", "mine")
+
+
+def test_what_is_given_stands_in_for_what_is_installed(install):
+    install("acme-losses", version="1.0")
+    registry = Registry.discover({}, extra=[_module("acme_losses", "mine")])
+    assert registry.find("loss", "mine").version is None
+
+
+def test_an_object_with_hooks_need_not_be_a_module():
+    class Hooks:
+        @risdoa.hookimpl
+        def risdoa_losses(self):
+            return [risdoa.Plugin("mine", "builtins:dict", "A loss.")]
+
+    assert Registry.discover({}, extra=[Hooks()]).find("loss", "mine").distribution == "Hooks"
