@@ -18,7 +18,7 @@ from risdoa.errors import InputError
 from risdoa.pipeline import Settings, build_chain
 from risdoa.problem import Estimates, Problem
 from risdoa.recordings import Recording, read_recording
-from risdoa.registry import Registry
+from risdoa.registry import Registry, options_of
 from risdoa.result import Result
 
 __all__ = ["DEFAULT_CHAIN", "Method", "Result", "estimate", "run"]
@@ -76,7 +76,9 @@ def estimate(
     chosen = replace(method or Method(), **choices)
     registry = registry or Registry.discover()
     region = None if region_deg_m is None else _region(region_deg_m)
-    problem = recording.problem(registry.create("steering", chosen.steering), region, sources)
+    options = options_of(chosen.settings or {}, chosen.steering)
+    steering = registry.create("steering", chosen.steering, **options)
+    problem = recording.problem(steering, region, sources)
     if problem.sources is None:
         raise InputError(
             "the number of sources is not known: this recording does not say",

@@ -84,7 +84,7 @@ def command(
     count = _sources(sources)
     recording = read_recording(file)
     method = _method(backend, steering, model, checkpoint, settings)
-    reject_unused(settings, [*backend, method.model])
+    reject_unused(settings, [*backend, method.model, method.steering])
     result = estimate(
         recording,
         sources=count,
