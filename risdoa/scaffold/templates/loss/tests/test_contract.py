@@ -1,0 +1,9 @@
+"""The loss keeps the contract of its kind: every check of risdoa's kit for its traits."""
+
+import my_loss
+import risdoa.testing
+
+
+@risdoa.testing.parametrize(my_loss)
+def test_contract(check):
+    check()

@@ -1,0 +1,9 @@
+"""The steering model keeps the contract of its kind: every check of risdoa's kit for its traits."""
+
+import my_steering
+import risdoa.testing
+
+
+@risdoa.testing.parametrize(my_steering)
+def test_contract(check):
+    check()
