@@ -39,18 +39,13 @@ def write(name: str, kind: str, folder: str | os.PathLike[str] = ".") -> list[Pa
         reason = error.strerror or str(error)
         hint = "choose a folder that you may write to"
         raise InputError(f"cannot write {target}: {reason}", hint) from error
-    return [target / path for path in texts]
+    return sorted(target / path for path in texts)
 
 
 def _template(kind: str) -> dict[str, str]:
-    """Return the files of a template, by path, in the order of their paths."""
+    """Return the files of a template by path."""
     root = resources.files("risdoa.scaffold") / "templates" / kind
-    return {path: file.read_text("utf-8") for path, file in sorted(_files(root), key=_path)}
-
-
-def _path(found: tuple[str, Traversable]) -> str:
-    """Return the path of a file that was found."""
-    return found[0]
+    return {path: file.read_text("utf-8") for path, file in _files(root)}
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:

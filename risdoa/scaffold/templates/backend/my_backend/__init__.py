@@ -13,6 +13,6 @@ def risdoa_backends() -> Iterable[risdoa.Plugin]:
         factory="my_backend.backend:MyBackend",
         summary="Subspace fitting: all sources together, one after the other in turns.",
         traits=("needs-covariance", "grid"),
-        example="risdoa compare --method sample:my-backend --snr 20 --sources 2 --trials 10",
+        example="risdoa compare --method sample:my-backend --sources 2",
         references=("Ziskind and Wax, IEEE Trans. ASSP 36(10), 1988",),
     )

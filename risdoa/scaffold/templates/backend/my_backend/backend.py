@@ -37,7 +37,7 @@ class MyBackend(BatchedBackend):
         """Return (S, sources, 3) for scenes that all have so many sources; no start is used."""
         if covariance is None:
             raise InputError(
-                "my-backend needs a covariance, and these measurements give none",
+                "my-backend needs a covariance: these measurements give none",
                 "use a backend that reads the measurements: --backend nf-mle",
             )
         basis = covariance.signal_subspace(sources)

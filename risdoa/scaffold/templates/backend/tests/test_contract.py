@@ -1,7 +1,8 @@
 """The backend keeps the contract of its kind: every check of risdoa's kit for its traits."""
 
-import my_backend
 import risdoa.testing
+
+import my_backend
 
 
 @risdoa.testing.parametrize(my_backend)

@@ -1,7 +1,8 @@
 """The loss keeps the contract of its kind: every check of risdoa's kit for its traits."""
 
-import my_loss
 import risdoa.testing
+
+import my_loss
 
 
 @risdoa.testing.parametrize(my_loss)

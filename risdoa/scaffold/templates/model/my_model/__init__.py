@@ -12,6 +12,6 @@ def risdoa_models() -> Iterable[risdoa.Plugin]:
         name="my-model",
         factory="my_model.model:MyModel",
         summary="Sample covariance, shrunk towards the identity as far as its error asks for.",
-        example="risdoa compare --scenario digital --method my-model:music --trials 10",
+        example="risdoa compare --scenario digital --method my-model:music",
         references=("Ledoit and Wolf, J. Multivariate Analysis 88(2), 2004",),
     )

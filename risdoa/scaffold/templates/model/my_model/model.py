@@ -22,7 +22,7 @@ class MyModel(risdoa.Model):
         """Return the covariance of every scene, R = FFᴴ + δI with F (S, N, L) and δ (S,)."""
         if not self.supports(problem):
             raise InputError(
-                "my-model needs every element read, and a fresh signal in every snapshot",
+                "my-model needs every element read, and fresh signals",
                 "use --model sample",
             )
         values, count = problem.snapshots.values, problem.snapshots.count

@@ -1,7 +1,8 @@
 """The model keeps the contract of its kind: every check of risdoa's kit for its traits."""
 
-import my_model
 import risdoa.testing
+
+import my_model
 
 
 @risdoa.testing.parametrize(my_model)

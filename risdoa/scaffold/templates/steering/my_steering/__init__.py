@@ -13,5 +13,5 @@ def risdoa_steering() -> Iterable[risdoa.Plugin]:
         factory="my_steering.steering:MySteering",
         summary="Spherical wave, expanded to the third order in the aperture.",
         traits=("differentiable",),
-        example="risdoa compare --method sample:music@my-steering --snr 20 --trials 10",
+        example="risdoa compare --method sample:music@my-steering --snr 20",
     )

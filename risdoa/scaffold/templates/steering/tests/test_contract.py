@@ -1,7 +1,8 @@
 """The steering model keeps the contract of its kind: every check of risdoa's kit for its traits."""
 
-import my_steering
 import risdoa.testing
+
+import my_steering
 
 
 @risdoa.testing.parametrize(my_steering)
