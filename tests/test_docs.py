@@ -78,7 +78,7 @@ def test_python_runs_as_it_stands(page, tmp_path, monkeypatch, capsys):
     namespace = {"__name__": "documentation"}
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), namespace)
-    if page.name == "README.md":
+    if page == ROOT / "README.md":
         check_readme(tmp_path, capsys.readouterr().out)
 
 
