@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import risdoa
+from tests.packaging.environments import ROOT, run
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parent.parent.parent
 
 FIND_DATA = """
 from importlib import resources
@@ -26,37 +20,6 @@ print(risdoa.__file__)
 print(any(name.endswith(".npz") for name in names), any("NOTICE" in name for name in names))
 print((resources.files("risdoa") / "py.typed").is_file())
 """
-
-
-def _run(*command, **options):
-    finished = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, **options
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built from the working tree."""
-    out = tmp_path_factory.mktemp("dist")
-    _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, cwd=ROOT)
-    (built,) = out.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
-    """The wheel in a fresh environment that borrows this one's dependencies."""
-    folder = tmp_path_factory.mktemp("fresh")
-    venv.create(folder, with_pip=False)
-    python = folder / "bin" / "python"
-    variables = {"base": str(folder), "platbase": str(folder)}
-    site = sysconfig.get_path("purelib", "venv", variables)
-    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-    _run(*pip, "install", "--no-deps", "--no-index", "--quiet", wheel)
-    (Path(site) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return folder / "bin"
 
 
 def test_the_wheel_is_pure_and_complete(wheel):
@@ -76,11 +39,11 @@ def test_the_wheel_is_pure_and_complete(wheel):
 
 
 def test_the_installed_command_runs(installed, tmp_path):
-    assert _run(installed / "risdoa", "--version", cwd=tmp_path) == f"risdoa {risdoa.__version__}\n"
-    assert "gt-projection" in _run(installed / "risdoa", "plugins", "list", cwd=tmp_path)
+    assert run(installed / "risdoa", "--version", cwd=tmp_path) == f"risdoa {risdoa.__version__}\n"
+    assert "gt-projection" in run(installed / "risdoa", "plugins", "list", cwd=tmp_path)
 
 
 def test_the_sample_recording_and_its_notice_are_found(installed, tmp_path):
-    lines = _run(installed / "python", "-c", FIND_DATA, cwd=tmp_path).splitlines()
+    lines = run(installed / "python", "-c", FIND_DATA, cwd=tmp_path).splitlines()
     assert lines[0].startswith(str(installed.parent))
     assert lines[1:] == ["True True", "True"]

@@ -1,0 +1,39 @@
+"""Wheels, and fresh environments that borrow this one's dependencies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(*command, **options):
+    """Run a command that must succeed, and return what it wrote to stdout."""
+    finished = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, **options
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+def build_wheel(project, out):
+    """Build the wheel of a project with what is installed here, and return its path."""
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, cwd=project)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def fresh_environment(folder, *wheels):
+    """Make an environment with some wheels, and return the folder of its commands."""
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    variables = {"base": str(folder), "platbase": str(folder)}
+    site = sysconfig.get_path("purelib", "venv", variables)
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    run(*pip, "install", "--no-deps", "--no-index", "--quiet", *wheels)
+    (Path(site) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin"
