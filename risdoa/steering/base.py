@@ -28,7 +28,8 @@ class Steering(ABC):
             Returns (…, N, K) complex, ‖a‖ = 1, in the precision of ``positions``.
 
         Raises:
-            InputError: if the model does not hold for this array.
+            InputError: for positions of another shape or type, see :func:`check_positions`, or an
+                array that the model does not hold for.
         """
 
     def derivatives(self, array: Array, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,13 +92,18 @@ class PhaseSteering(Steering):
         return steering, torch.complex(torch.zeros_like(slope), slope) * steering.unsqueeze(-1)
 
     def _prepare(self, array: Array, positions: Tensor) -> Array:
-        if positions.ndim < 2 or positions.shape[-1] != 3 or not positions.is_floating_point():
-            raise InputError(
-                f"positions must be real (…, K, 3), got {tuple(positions.shape)} {positions.dtype}",
-                "give azimuth and elevation in radians and range in metres for every source",
-            )
+        check_positions(positions)
         self.check(array)
         return array.to(device=positions.device, dtype=positions.dtype)
+
+
+def check_positions(positions: Tensor) -> None:
+    """Raise an InputError unless positions are real numbers of shape (…, K, 3)."""
+    if positions.ndim < 2 or positions.shape[-1] != 3 or not positions.is_floating_point():
+        raise InputError(
+            f"positions must be real (…, K, 3), got {tuple(positions.shape)} {positions.dtype}",
+            "give azimuth and elevation in radians and range in metres for every source",
+        )
 
 
 def _weights(array: Array) -> Tensor:

@@ -14,10 +14,18 @@ from risdoa.testing.failures import ContractError, input_of
 from risdoa.testing.subject import Subject
 
 HOMES = {
-    "steering": ("risdoa.testing.steering",),
+    "steering": (
+        "risdoa.testing.steering",
+        "risdoa.testing.steering_waves",
+        "risdoa.testing.steering_derivatives",
+    ),
     "loss": ("risdoa.testing.losses",),
     "model": ("risdoa.testing.models",),
-    "backend": ("risdoa.testing.backends",),
+    "backend": (
+        "risdoa.testing.backends",
+        "risdoa.testing.backend_scenes",
+        "risdoa.testing.backend_accuracy",
+    ),
     "scenario": ("risdoa.testing.scenarios",),
     "reader": ("risdoa.testing.readers",),
 }

@@ -2,6 +2,7 @@
 
 import risdoa
 import torch
+from risdoa.steering import check_positions
 
 
 class MySteering(risdoa.Steering):
@@ -19,7 +20,11 @@ class MySteering(risdoa.Steering):
         Shapes:
             positions: (…, K, 3) azimuth [rad], elevation [rad], range [m], infinite for a plane
             wave. Returns (…, N, K) complex, ‖a‖ = 1.
+
+        Raises:
+            InputError: for positions that are none.
         """
+        check_positions(positions)
         array = array.to(positions.device, positions.dtype)
         azimuth, elevation, distance = positions.unbind(-1)
         across, up = azimuth.sin() * elevation.cos(), elevation.sin()
