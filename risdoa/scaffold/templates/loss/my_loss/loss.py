@@ -18,6 +18,5 @@ class MyLoss(risdoa.Loss):
         """
         scaled = covariance.normalised()  # to tr R = N
         steering = truth.steering_matrix().to(scaled.factor)  # A, zero columns where masked
-        inverse = torch.linalg.pinv(steering)
-        inside: torch.Tensor = (inverse.mT * scaled.apply(steering)).sum((-2, -1)).real  # tr(A⁺RA)
-        return 1 - inside / scaled.elements
+        inside = torch.einsum("skn,snk->s", torch.linalg.pinv(steering), scaled.apply(steering))
+        return 1 - inside.real / scaled.elements
