@@ -18,5 +18,6 @@ class Loss(ABC):
         """Return one real, finite value for every scene; gradients reach the covariance alone.
 
         Shapes:
-            covariance: factor (S, N, J). truth: S scenes. Returns (S,).
+            covariance: factor (S, N, J). truth: S scenes. Returns (S,), in the precision of the
+            factor.
         """
