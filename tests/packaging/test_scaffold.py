@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 
 import pytest
 
 from risdoa.scaffold import KINDS
-from tests.packaging.environments import build_wheel, fresh_environment, run
+from tests.packaging.environments import ROOT, build_wheel, fresh_environment, run
+from tests.scaffold.tutorial import contents, follow
 
 pytestmark = pytest.mark.slow
 
 NAME = "try-out"
+TAUGHT = "power-share"
+SECONDS = 600
+"""A command that takes longer hangs."""
 
 SMALL = ["--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "2", "--held-out-scenes", "0"]
 TRIALS = ["--scenario", "digital", "--snr", "20", "--trials", "2"]
@@ -94,3 +100,50 @@ def test_every_command_takes_it(kind, risdoa):
 def test_its_manual_names_the_commands(kind, written):
     manual = (written / "README.md").read_text("utf-8")
     assert f"    risdoa plugins check {kind}:{NAME}\n" in manual
+
+
+# The tutorial
+
+
+@pytest.fixture
+def shell(wheel, tmp_path):
+    """Run commands one after the other in a fresh environment without a network."""
+    commands = fresh_environment(tmp_path / "environment", wheel, pip=True)
+    variables = {
+        **os.environ,
+        "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # which pip reads as: no isolation
+        "RISDOA_PLUGINS_ALLOW": TAUGHT,
+        "RISDOA_PLUGINS_STRICT": "1",
+    }
+    work, place = tmp_path / "work", tmp_path / "place"
+    work.mkdir()
+    place.write_text(str(work))
+
+    def execute(text):
+        finished = subprocess.run(
+            ["bash", "-euc", f"{text}\npwd > {place}"],
+            cwd=place.read_text().strip(),
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert finished.returncode == 0, f"{text}\n{finished.stdout}\n{finished.stderr}"
+        return finished.stdout
+
+    return execute
+
+
+def test_the_tutorial_runs_from_top_to_bottom(shell, tmp_path):
+    said = []
+    page = (ROOT / "docs" / "plugin-tutorial.md").read_text("utf-8")
+    follow(page, tmp_path / "work" / TAUGHT, lambda commands: said.append(shell(commands)))
+    printed = "\n".join(said)
+    assert re.search(rf"loss +{TAUGHT} +{TAUGHT} +0.1.0 +active", printed)
+    assert "hybrid#run:music,newton,nf-mle" in printed
+    example = contents(ROOT / "examples" / "third_party_plugin")
+    made = contents(tmp_path / "work" / TAUGHT)
+    assert {name: made[name] for name in example} == example
