@@ -10,7 +10,6 @@ ROOT = Path(__file__).parent.parent
 SLOW = {"train_and_compare"}
 SAYS = {
     "estimate_recording": ["40 of 54 sources shown", "spherical: median error 1.", "scene 7 alone"],
-    "plugin_in_one_file": ["gt-projection, nmse, one-sided", "1.00e-08", "1.00e-04"],
     "train_and_compare": ["epoch 4: validation loss", "classical   azimuth", "learned     range"],
 }
 """What each example prints, among other things."""

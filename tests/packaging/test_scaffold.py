@@ -122,6 +122,7 @@ def shell(wheel, tmp_path):
     place.write_text(str(work))
 
     def execute(text):
+        expected = re.search(r"# exit code (\d+)", text)
         finished = subprocess.run(
             ["bash", "-euc", f"{text}\npwd > {place}"],
             cwd=place.read_text().strip(),
@@ -131,7 +132,8 @@ def shell(wheel, tmp_path):
             check=False,
             timeout=SECONDS,
         )
-        assert finished.returncode == 0, f"{text}\n{finished.stdout}\n{finished.stderr}"
+        outcome = f"{text}\n{finished.stdout}\n{finished.stderr}"
+        assert finished.returncode == (int(expected[1]) if expected else 0), outcome
         return finished.stdout
 
     return execute
