@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` shows what risdoa does, `make test` shows that it works.
 # Both set up .venv/ first; a second run finds the stamp and goes straight to work.
 
-.PHONY: install test check demo clean distclean
+.PHONY: install test check demo peers clean distclean
 
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -47,9 +47,28 @@ check: install
 demo: install
 	.venv/bin/risdoa demo
 
+# The peers' libraries are heavy: they get an environment of their own, which borrows the packages of
+# .venv/ (site.addsitedir, so that the editable ones work too) and leaves it as it is.
+PEERS := plugins/risdoa-peers
+
+peers: .venv-peers/.installed
+	.venv/bin/mypy $(PEERS)/risdoa_peers
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv-peers/bin/python -m pytest -m "" $(PEERS)
+
+.venv-peers/.installed: $(STAMP) $(PEERS)/pyproject.toml $(PEERS)/constraints.txt
+	@test -x .venv-peers/bin/pip || .venv/bin/python -m venv .venv-peers
+	@echo "installing the peers' libraries into .venv-peers (a minute, the first time)"
+	@printf 'import site; site.addsitedir("%s")\n' "$$(.venv/bin/python $(SITE))" \
+		> "$$(.venv-peers/bin/python $(SITE))/borrowed.pth"
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c constraints.txt -c $(PEERS)/constraints.txt -e "./$(PEERS)[all]"
+	@touch $@
+
+SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
 clean:
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find risdoa plugins tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf .venv
+	rm -rf .venv .venv-peers
