@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 import risdoa
-from risdoa.cli.groups import LazyGroup
+from risdoa.cli.groups import ExtensibleGroup
 from risdoa.cli.output import examples
 from risdoa.cli.reporting import INTERRUPTED, report
-
-COMMANDS = {
-    "simulate": ("risdoa.cli.simulate:command", "Write simulated scenes, with their truth."),
-    "train": ("risdoa.cli.train:command", "Train a covariance network."),
-    "estimate": ("risdoa.cli.estimate:command", "Estimate source positions from a recording."),
-    "compare": ("risdoa.cli.compare:command", "Compare methods with each other and the bound."),
-    "plugins": ("risdoa.cli.plugins:command", "Show the plugins that are installed."),
-    "demo": ("risdoa.cli.demo:command", "Train, compare and estimate, in a few minutes."),
-}
+from risdoa.registry.builtins import COMMANDS
+from risdoa.registry.costs import STRAY
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=ExtensibleGroup,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("risdoa plugins list", "risdoa estimate --help"),
@@ -40,8 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 a check not met, 4 a plugin that
     cannot be loaded, 130 interrupted. ``--debug`` is understood anywhere before ``--``.
+
+    Without ``arguments`` the process's own are taken, and its stdout ends here.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        _seal(code)
+    return code
+
+
+def _run(given: list[str]) -> int:
+    """Run the command line that is given."""
     end = given.index("--") if "--" in given else len(given)
     debug = "--debug" in given[:end]
     kept = [argument for argument in given[:end] if argument != "--debug"] + given[end:]
@@ -57,3 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost boundary: no traceback for users
         return report(error, debug=debug)
     return code if isinstance(code, int) else 0
+
+
+def _seal(code: int) -> None:
+    """Keep what plugins do at the end of the process from the output, and from its end.
+
+    What is printed from now on, by their exit handlers, goes to stderr. Where one that was only
+    listed has left a thread running, the process ends without waiting for it.
+    """
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        os.dup2(sys.stderr.fileno(), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    if any(thread.name.startswith(STRAY) for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)

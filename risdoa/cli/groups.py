@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any, cast
 
 import click
+from click.shell_completion import CompletionItem
 
-from risdoa.errors import UnknownNameError
+from risdoa.cli.options import registry
+from risdoa.errors import PluginLoadError, UnknownNameError
 
 
 class SuggestingGroup(click.Group):
@@ -24,12 +26,15 @@ class SuggestingGroup(click.Group):
             UnknownNameError: There is no such command.
         """
         name = args[0]
+        command = self.get_command(ctx, name)
+        if command is not None:
+            return name, command, args[1:]
+        if name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
         known = self.list_commands(ctx)
-        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(known)}"
-            raise UnknownNameError(f"{ctx.command_path} has no command {name!r}", hint)
-        return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(known)}"
+        raise UnknownNameError(f"{ctx.command_path} has no command {name!r}", hint)
 
 
 class LazyGroup(SuggestingGroup):
@@ -57,3 +62,47 @@ class LazyGroup(SuggestingGroup):
         """Write the list of commands from their summaries."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command without importing any."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name) for name in names), *options]
+
+
+class ExtensibleGroup(LazyGroup):
+    """A group that takes the commands of other distributions besides its own.
+
+    They are known by their metadata; one is imported when it is run. A built-in command comes
+    first, and then nothing is looked up.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the built-in names, then the others."""
+        return [*super().list_commands(ctx), *registry(ctx).commands()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Raises:
+            PluginLoadError: It is another distribution's, and broken or blocked.
+            UnknownNameError: Several distributions have it.
+        """
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name.startswith("-"):
+            return own
+        command = registry(ctx).command(cmd_name)
+        if command is not None and not isinstance(command, click.Command):
+            message = f"command {cmd_name!r} is a {type(command).__name__}, not a click command"
+            raise PluginLoadError(message, "repair the plugin or remove it")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the built-in commands, then the others with the distributions they come from."""
+        super().format_commands(ctx, formatter)
+        added = registry(ctx).commands()
+        if added:
+            with formatter.section("Plugin commands"):
+                formatter.write_dl(
+                    [(name, f"From {source.distribution}.") for name, source in added.items()]
+                )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from risdoa.cli.output import echo_json, echo_table, examples, progress_bar
+from risdoa.cli.output import echo_json, echo_table, examples, json_alone, progress_bar
 from risdoa.errors import InputError, UnknownNameError
 from risdoa.registry import Registry, options_of
 
@@ -37,9 +38,9 @@ Settings = dict[str, dict[str, str]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def registry() -> Registry:
+def registry(context: click.Context | None = None) -> Registry:
     """Return the registry of the running command; it is made on first use."""
-    root = click.get_current_context().find_root()
+    root = (context or click.get_current_context()).find_root()
     if not isinstance(root.obj, Registry):
         root.obj = Registry.discover()
     return root.obj
@@ -90,8 +91,22 @@ set_option = click.option(
 )
 """``--set``: the command gets ``settings``, a dict of dicts."""
 
-json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-"""``--json``: the command gets ``as_json``."""
+
+def json_flag(function: F) -> F:
+    """``--json``: the command gets ``as_json``, and all that it prints but JSON goes to stderr.
+
+    A plugin that prints while it works cannot damage the JSON then.
+    """
+
+    @wraps(function)
+    def command(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        if not as_json:
+            return function(*args, as_json=False, **kwargs)
+        with json_alone():
+            return function(*args, as_json=True, **kwargs)
+
+    text = "Print JSON instead of a table."
+    return cast("F", click.option("--json", "as_json", is_flag=True, help=text)(command))
 
 
 class FloatList(click.ParamType):  # type: ignore[type-arg]

@@ -9,7 +9,11 @@ from contextlib import contextmanager
 
 import click
 
+from risdoa.registry.containment import stdout_to_stderr
+
 WIDTH = 80
+
+_STDOUT = "risdoa.cli.output.stdout"
 
 
 def echo_json(value: object) -> None:
@@ -18,7 +22,21 @@ def echo_json(value: object) -> None:
     Raises:
         ValueError: A number is not finite.
     """
-    click.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    context = click.get_current_context(silent=True)
+    click.echo(text, file=None if context is None else context.meta.get(_STDOUT))
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Let only ``echo_json`` write to stdout for a while; the rest goes to stderr."""
+    meta = click.get_current_context().meta
+    with stdout_to_stderr() as stream:
+        meta[_STDOUT] = stream
+        try:
+            yield
+        finally:
+            del meta[_STDOUT]
 
 
 def echo_table(

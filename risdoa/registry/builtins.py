@@ -7,6 +7,16 @@ from collections.abc import Iterable
 from risdoa.registry.hookspecs import hookimpl
 from risdoa.registry.records import Plugin
 
+COMMANDS = {
+    "simulate": ("risdoa.cli.simulate:command", "Write simulated scenes, with their truth."),
+    "train": ("risdoa.cli.train:command", "Train a covariance network."),
+    "estimate": ("risdoa.cli.estimate:command", "Estimate source positions from a recording."),
+    "compare": ("risdoa.cli.compare:command", "Compare methods with each other and the bound."),
+    "plugins": ("risdoa.cli.plugins:command", "Show and check the plugins that are installed."),
+    "demo": ("risdoa.cli.demo:command", "Train, compare and estimate, in a few minutes."),
+}
+"""The built-in commands: where each is, and what it does."""
+
 
 @hookimpl
 def risdoa_steering() -> Iterable[Plugin]:
@@ -78,6 +88,7 @@ def risdoa_backends() -> Iterable[Plugin]:
         "music",
         "risdoa.backends.music:Music",
         "MUSIC: the peaks of the subspace spectrum.",
+        traits=("grid",),
         example="risdoa estimate scene.npz --backend music --sources 1",
     )
     yield Plugin(
@@ -92,6 +103,25 @@ def risdoa_backends() -> Iterable[Plugin]:
         "Near-field maximum likelihood of the measurements.",
         traits=("snapshots-only", "error-bars", "efficient"),
         example="risdoa estimate scene.npz --backend music,newton,nf-mle --sources 1",
+    )
+
+
+@hookimpl
+def risdoa_readers() -> Iterable[Plugin]:
+    """Yield the built-in readers."""
+    yield Plugin(
+        "npz",
+        "risdoa.recordings.npz:Npz",
+        "The layout risdoa-recording/1 in a NumPy archive.",
+        traits=(".npz",),
+        example="risdoa estimate scene.npz --sources 1",
+    )
+    yield Plugin(
+        "matlab",
+        "risdoa.recordings.matlab:Matlab",
+        "The layout risdoa-recording/1 in a MATLAB file, up to version 7.",
+        traits=(".mat",),
+        example="risdoa estimate scene.mat --sources 1",
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TextIO, TypeVar
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ def attempt(action: Callable[[], T]) -> Success[T] | Failure:
     included, and must not end another plugin's command. An interrupt is the user's and passes.
     """
     try:
-        with _stdout_to_stderr():
+        with _surroundings_kept(), stdout_to_stderr():
             return Success(action())
     except KeyboardInterrupt:
         raise
@@ -52,22 +53,67 @@ def attempt(action: Callable[[], T]) -> Success[T] | Failure:
 
 
 @contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Send to stderr what is written to ``sys.stdout`` and to file descriptor 1."""
-    with redirect_stdout(sys.stderr), _descriptor_to_stderr():
-        yield
+def stdout_to_stderr() -> Iterator[TextIO]:
+    """Send what is written to ``sys.stdout`` and to file descriptor 1 to stderr for a while.
+
+    Yields:
+        The true stdout, for what shall still go there.
+    """
+    true = sys.stdout
+    with _descriptor_to_stderr() as saved, redirect_stdout(sys.stderr):
+        if saved is None or not _writes_to(true, _STDOUT):
+            yield true
+            return
+        with open(saved, "w", encoding=true.encoding, errors=true.errors, closefd=False) as stream:
+            yield stream
 
 
 @contextmanager
-def _descriptor_to_stderr() -> Iterator[None]:
+def _descriptor_to_stderr() -> Iterator[int | None]:
     """Point file descriptor 1 at stderr for a while, for extensions and child processes."""
-    saved = -1
+    _flush()
+    saved = None
     with suppress(OSError):  # a closed stdout needs no protection
         saved = os.dup(_STDOUT)
         os.dup2(_STDERR, _STDOUT)
     try:
-        yield
+        yield saved
     finally:
-        if saved >= 0:
+        _flush()  # what waits in a buffer was written meanwhile
+        if saved is not None:
             os.dup2(saved, _STDOUT)
             os.close(saved)
+
+
+@contextmanager
+def _surroundings_kept() -> Iterator[None]:
+    """Put back the streams, the warning filters and the working directory afterwards."""
+    streams = sys.stdin, sys.stdout, sys.stderr
+    folder = _folder()
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = streams
+            if folder is not None and _folder() != folder:
+                os.chdir(folder)
+
+
+def _folder() -> str | None:
+    """Return the working directory, or None where it is gone."""
+    with suppress(OSError):
+        return os.getcwd()  # noqa: PTH109 - a text is all that is wanted
+    return None
+
+
+def _writes_to(stream: TextIO, descriptor: int) -> bool:
+    """Tell whether a stream ends in a file descriptor; one that captures output does not."""
+    with suppress(OSError, ValueError, AttributeError):
+        return stream.fileno() == descriptor
+    return False
+
+
+def _flush() -> None:
+    """Write out what waits in the buffer of the process's own stdout."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.__stdout__.flush()  # type: ignore[union-attr]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import pluggy
 
 from risdoa.registry import hookspecs
+from risdoa.registry.admission import Origin, admitted
 from risdoa.registry.containment import Failure, Success, attempt
+from risdoa.registry.costs import Meter
 from risdoa.registry.hookspecs import HOOKS, PROJECT
-from risdoa.registry.records import API, OLDEST_API, Plugin, Registered, Row, Status, checked
+from risdoa.registry.records import Plugin, Registered, Row
 from risdoa.registry.sources import Source, Switches
 
 MOST_RECORDS = 1000
@@ -23,7 +25,7 @@ MOST_RECORDS = 1000
 
 @dataclass
 class Loaded:
-    """What some sources gave: plugins that can be used, and rows for what cannot."""
+    """What some sources gave: the plugins that can be used, and a row for everything."""
 
     plugins: list[Registered] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -52,23 +54,35 @@ def load_all(sources: Iterable[Source], switches: Switches) -> Loaded:
             load(source, loaded, trace=switches.trace)
         elif source.distribution not in blocked:
             blocked.add(source.distribution)
-            loaded.rows.append(_row(source, "blocked", reason))
+            loaded.rows.append(Origin(source).row("blocked", reason))
     return loaded
 
 
 def load(source: Source, loaded: Loaded, *, trace: bool) -> None:
     """Load one source and add what it gave, or why it gave nothing, to ``loaded``."""
-    begun = time.perf_counter()
+    meter = Meter(source.distribution)
     outcome = attempt(lambda: _ask(source.load()))
-    if isinstance(outcome, Failure):
-        loaded.rows.append(_row(source, "broken", str(outcome)))
-    else:
-        for problem in outcome.value.problems:
-            loaded.rows.append(_row(source, "broken", problem))
-        for kind, record in outcome.value.records:
-            _admit(source, kind, record, loaded)
+    cost = meter.read()
+    origin = Origin(source, cost)
     if trace:
-        _trace(source, outcome, time.perf_counter() - begun)
+        say(source, outcome, cost.seconds)
+    if isinstance(outcome, Failure):
+        loaded.rows.append(origin.row("broken", str(outcome)))
+        return
+    rows = [origin.row("broken", problem) for problem in outcome.value.problems]
+    for kind, record in outcome.value.records:
+        plugin, row = admitted(origin, kind, record, loaded.plugins)
+        rows.append(row)
+        if plugin is not None:
+            loaded.plugins.append(plugin)
+    loaded.rows += dict.fromkeys(rows)  # one mistake made many times is one row
+
+
+def say(source: Source, outcome: Success[Any] | Failure, seconds: float) -> None:
+    """Say on stderr what was loaded and how long it took."""
+    verb = "failed to load" if isinstance(outcome, Failure) else "loaded"
+    label = f"{source.distribution} {source.version or ''}".strip()
+    sys.stderr.write(f"risdoa: {verb} {label} ({source.address}) in {seconds * 1e3:.1f} ms\n")
 
 
 def _ask(plugin: object) -> Yield:
@@ -77,15 +91,23 @@ def _ask(plugin: object) -> Yield:
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
     problems = [*_unknown_hooks(manager, plugin), *_unmarked_hooks(plugin)]
-    records = [
-        (kind, record)
-        for kind, hook in HOOKS.items()
-        for answer in getattr(manager.hook, hook)()
-        for record in _finite(hook, answer)
-    ]
-    if not manager.get_hookcallers(plugin) and not problems:
-        problems = [f"no hook found: mark one of {', '.join(HOOKS.values())} with risdoa.hookimpl"]
+    records: list[tuple[str, object]] = []
+    for kind, hook in HOOKS.items():
+        caller = getattr(manager.hook, hook)
+        answers = caller()
+        if len(answers) < len(caller.get_hookimpls()):  # pluggy drops None
+            raise TypeError(f"{hook} returned None; it must yield records or return a list")
+        records += [(kind, record) for answer in answers for record in _finite(hook, answer)]
+    if not records and not problems:
+        problems = [_nothing(manager, plugin)]
     return Yield(records, problems)
+
+
+def _nothing(manager: pluggy.PluginManager, plugin: object) -> str:
+    """Say why a plugin has no record."""
+    if manager.get_hookcallers(plugin):
+        return "no record found: its hooks yield none"
+    return f"no hook found: mark one of {', '.join(HOOKS.values())} with risdoa.hookimpl"
 
 
 def _finite(hook: str, answer: Iterable[object]) -> list[object]:
@@ -95,8 +117,9 @@ def _finite(hook: str, answer: Iterable[object]) -> list[object]:
         TypeError: The answer cannot be iterated.
         ValueError: There is no end to it.
     """
-    if isinstance(answer, Plugin):
-        raise TypeError(f"{hook} returned one Plugin; it must yield them or return a list")
+    if isinstance(answer, Plugin | str | bytes | dict):
+        kind = type(answer).__name__
+        raise TypeError(f"{hook} returned one {kind}; it must yield records or return a list")
     records = list(islice(answer, MOST_RECORDS + 1))
     if len(records) > MOST_RECORDS:
         raise ValueError(f"{hook} yields more than {MOST_RECORDS} records")
@@ -125,46 +148,3 @@ def _suggestion(name: str) -> str:
     return (
         f"; did you mean {near[0]!r}?" if near else f"; the hooks are {', '.join(HOOKS.values())}"
     )
-
-
-def _admit(source: Source, kind: str, record: object, loaded: Loaded) -> None:
-    """Add one record to the plugins, or a row that says why it is not one."""
-    outcome = attempt(lambda: checked(record))
-    if isinstance(outcome, Failure):
-        name = str(record.name) if isinstance(record, Plugin) else None
-        loaded.rows.append(_row(source, "broken", str(outcome), kind, name))
-        return
-    plugin = Registered(kind, outcome.value, source.distribution, source.version)
-    rejection = _rejection(plugin, loaded)
-    if rejection is None:
-        loaded.plugins.append(plugin)
-    else:
-        loaded.rows.append(_row(source, *rejection, kind, plugin.name))
-
-
-def _rejection(plugin: Registered, loaded: Loaded) -> tuple[Status, str] | None:
-    """Return the status and the reason of a well-typed record that cannot be used."""
-    api = plugin.record.api
-    if api < OLDEST_API:
-        return "old-api", f"written for plugin API {api}; the oldest that works is {OLDEST_API}"
-    if api > API:
-        return "broken", f"needs plugin API {api}, this risdoa has {API}: upgrade risdoa"
-    if any(
-        (plugin.kind, plugin.qualified) == (other.kind, other.qualified) for other in loaded.plugins
-    ):
-        return "broken", f"{plugin.distribution} yields this {plugin.kind} twice; the first counts"
-    return None
-
-
-def _row(
-    source: Source, status: Status, error: str, kind: str | None = None, name: str | None = None
-) -> Row:
-    """Return the row of something that cannot be used."""
-    return Row(kind, name, source.distribution, source.version, status, error)
-
-
-def _trace(source: Source, outcome: Success[Yield] | Failure, seconds: float) -> None:
-    """Say on stderr what was loaded and how long it took."""
-    verb = "failed to load" if isinstance(outcome, Failure) else "loaded"
-    label = f"{source.distribution} {source.version or ''}".strip()
-    sys.stderr.write(f"risdoa: {verb} {label} ({source.address}) in {seconds * 1e3:.1f} ms\n")

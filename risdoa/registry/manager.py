@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from importlib import import_module
 from typing import Any
 
-from risdoa.errors import InputError, PluginLoadError, RisdoaError, UnknownNameError
+from risdoa.errors import PluginLoadError, RisdoaError, UnknownNameError
+from risdoa.registry.commands import Commands, qualified
 from risdoa.registry.containment import Failure, attempt
-from risdoa.registry.loading import Loaded, load_all
+from risdoa.registry.factories import made, resolved
+from risdoa.registry.loading import Loaded, load_all, say
 from risdoa.registry.records import KINDS, Registered, Row
 from risdoa.registry.sources import (
+    GROUP,
     OWN,
     Source,
     Switches,
@@ -69,7 +72,7 @@ class Registry:
             PluginLoadError: There is one that is blocked, broken or out of date.
         """
         if kind not in KINDS:
-            raise UnknownNameError(f"no kind of plugin is called {kind!r}", f"use {_some(KINDS)}")
+            raise UnknownNameError(f"no kind of plugin is called {kind!r}", f"use {some(KINDS)}")
         distribution, _, bare = name.rpartition("/")
         if canonical(distribution) in {"", OWN}:
             for plugin in self._own.plugins:
@@ -79,11 +82,23 @@ class Registry:
             plugin
             for plugin in self._others.plugins
             if (plugin.kind, plugin.name) == (kind, bare)
-            and (not distribution or canonical(plugin.distribution) == canonical(distribution))
+            and canonical(distribution) in {"", canonical(plugin.distribution)}
         ]
         if len(matches) == 1:
             return matches[0]
-        raise self._ambiguous(kind, name, matches) if matches else self._missing(kind, name)
+        if matches:
+            raise _ambiguous(kind, name, [plugin.qualified for plugin in matches])
+        _refuse_unusable(kind, name, self._others.rows)
+        raise _unknown(kind, name, self._others.rows, self.names(kind))
+
+    def having(self, kind: str, trait: str) -> list[Registered]:
+        """Return the built-ins with a trait, or, where there is none, the others with it."""
+        for loaded in ("_own", "_others"):
+            plugins: list[Registered] = getattr(self, loaded).plugins
+            found = [each for each in plugins if each.kind == kind and trait in each.record.traits]
+            if found:
+                return found
+        return []
 
     def create(self, kind: str, name: str, /, **options: object) -> Any:
         """Import the plugin's factory and call it with the options, converted and checked.
@@ -94,11 +109,9 @@ class Registry:
             PluginLoadError: The plugin cannot be imported.
         """
         plugin = self.find(kind, name)
-        factory = self._imported(plugin, plugin.record.factory)
-        values = self._validated(plugin, options)
-        made = self._guarded(plugin, lambda: factory(**values))
+        thing = made(plugin, options)
         self._used[kind, plugin.qualified] = plugin
-        return made
+        return thing
 
     def resolve(self, kind: str, name: str, /, **options: object) -> dict[str, Any]:
         """Return every option of the plugin with the value it would get.
@@ -108,7 +121,7 @@ class Registry:
             UnknownNameError: There is no such plugin.
             PluginLoadError: The plugin cannot be imported.
         """
-        return self._validated(self.find(kind, name), options)
+        return resolved(self.find(kind, name), options)
 
     def names(self, kind: str) -> list[str]:
         """Return the names that ``find`` knows: built-ins, then others, qualified where needed."""
@@ -121,21 +134,40 @@ class Registry:
 
     def rows(self) -> list[Row]:
         """Return a row for each plugin, and for each distribution that could not be loaded."""
-        rows = []
-        for loaded in (self._own, self._others):
-            rows += [
-                Row(each.kind, each.name, each.distribution, each.version, "active")
-                for each in loaded.plugins
-            ]
-            rows += loaded.rows
-        return rows
+        return [*self._own.rows, *self._others.rows, *self._commands.rows]
 
     def used(self) -> list[dict[str, str | None]]:
         """Return kind, qualified name and version of each plugin made so far."""
         return [
-            {"kind": kind, "name": qualified, "version": plugin.version}
-            for (kind, qualified), plugin in self._used.items()
+            {"kind": kind, "name": name, "version": plugin.version}
+            for (kind, name), plugin in self._used.items()
         ]
+
+    def commands(self) -> dict[str, Source]:
+        """Return the commands that other distributions add, by name; none is imported."""
+        return self._commands.names()
+
+    def command(self, name: str) -> Any:
+        """Import the command called ``name`` or ``distribution/name``; None where there is none.
+
+        Raises:
+            UnknownNameError: There are several.
+            PluginLoadError: There is one that is blocked or broken, or cannot be imported.
+        """
+        matches = self._commands.find(name)
+        if not matches:
+            _refuse_unusable("command", name, self._commands.rows)
+            return None
+        if len(matches) > 1:
+            raise _ambiguous("command", name, [qualified(source) for source in matches])
+        begun = time.perf_counter()
+        outcome = attempt(matches[0].load)
+        if self._switches.trace:
+            say(matches[0], outcome, time.perf_counter() - begun)
+        if isinstance(outcome, Failure):
+            message = f"command {qualified(matches[0])} cannot be loaded: {outcome}"
+            raise PluginLoadError(message, "repair the plugin or remove it") from outcome.error
+        return outcome.value
 
     @cached_property
     def _own(self) -> Loaded:
@@ -147,90 +179,56 @@ class Registry:
         """Third parties' plugins; importing them happens here."""
         names = {canonical(source.distribution) for source in self._extra}
         loaded = load_all(self._extra, Switches(trace=self._switches.trace))
-        installed = (s for s in self._other_sources() if canonical(s.distribution) not in names)
+        hooks = (source for source in self._installed if source.group == GROUP)
+        installed = (source for source in hooks if canonical(source.distribution) not in names)
         loaded.join(load_all(installed, self._switches))
-        broken = [row for row in loaded.rows if row.status in {"broken", "old-api"}]
+        rows = [*loaded.rows, *self._commands.rows]
+        broken = [row for row in rows if row.status in {"broken", "old-api"}]
         if broken and self._switches.strict:
-            message = f"plugin {_label(broken[0])} cannot be loaded: {broken[0].error}"
+            message = f"plugin {broken[0].label} cannot be loaded: {broken[0].error}"
             raise PluginLoadError(message, "repair it, block it, or unset RISDOA_PLUGINS_STRICT")
         return loaded
 
-    def _missing(self, kind: str, name: str) -> RisdoaError:
-        """Return the error for a name that finds nothing that can be used."""
-        distribution, _, bare = name.rpartition("/")
-        for row in self._others.rows:
-            same = canonical(row.distribution) == canonical(distribution)
-            named = (row.kind, row.name) == (kind, bare) and (same or not distribution)
-            if named or (same and row.name is None):
-                message = f"{kind} {name!r} is {row.status}: {row.error}"
-                return PluginLoadError(message, _LIST)
-        known = self.names(kind)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"use {_some(known)}"
-        lost = sorted(
-            {
-                row.distribution
-                for row in self._others.rows
-                if row.name is None and row.status != "blocked"
-            }
-        )
-        if lost:
-            hint += f" ({', '.join(lost)} could not be loaded; `risdoa plugins list` says why)"
-        return UnknownNameError(f"no {kind} is called {name!r}", hint)
+    @cached_property
+    def _installed(self) -> tuple[Source, ...]:
+        """The entry points of other distributions, from their metadata."""
+        return tuple(self._other_sources())
 
-    def _ambiguous(self, kind: str, name: str, matches: list[Registered]) -> RisdoaError:
-        """Return the error for a name that several distributions use."""
-        names = [plugin.qualified for plugin in matches]
-        message = f"{kind} {name!r} is provided by several distributions"
-        return UnknownNameError(message, f"use {_some(names)}")
-
-    def _validated(self, plugin: Registered, options: Mapping[str, object]) -> dict[str, Any]:
-        """Return all options of ``plugin``, converted and checked."""
-        from risdoa.registry import options as checks  # noqa: PLC0415 - pydantic is slow to import
-
-        record = plugin.record
-        if record.options is not None:
-            model = self._imported(plugin, record.options)
-        else:
-            factory = self._imported(plugin, record.factory)
-            model = self._guarded(plugin, lambda: checks.signature_model(record.name, factory))
-        return checks.validated(record.name, model, options)
-
-    def _imported(self, plugin: Registered, address: str) -> Any:
-        """Return what ``"package.module:Name"`` names."""
-        module, _, path = address.partition(":")
-
-        def fetch() -> Any:
-            value: Any = import_module(module)
-            for attribute in path.split("."):
-                value = getattr(value, attribute)
-            return value
-
-        return self._guarded(plugin, fetch)
-
-    def _guarded(self, plugin: Registered, action: Callable[[], Any]) -> Any:
-        """Run a plugin's code; what goes wrong in a third party's is said to be its fault.
-
-        Raises:
-            PluginLoadError: The code failed; its own ``InputError`` passes unchanged.
-        """
-        if plugin.distribution == OWN:
-            return action()
-        outcome = attempt(action)
-        if not isinstance(outcome, Failure):
-            return outcome.value
-        if isinstance(outcome.error, InputError):
-            raise outcome.error
-        message = f"{plugin.kind} {plugin.qualified} cannot be loaded: {outcome}"
-        raise PluginLoadError(message, "repair the plugin or remove it") from outcome.error
+    @cached_property
+    def _commands(self) -> Commands:
+        """Third parties' commands."""
+        sources = (source for source in self._installed if source.group != GROUP)
+        return Commands.of(sources, self._switches)
 
 
-def _label(row: Row) -> str:
-    """Return the name of a row as far as it has one."""
-    return row.distribution if row.name is None else f"{row.distribution}/{row.name}"
+def _refuse_unusable(kind: str, name: str, rows: list[Row]) -> None:
+    """Raise a PluginLoadError where a name finds something that cannot be used."""
+    distribution, _, bare = name.rpartition("/")
+    for row in rows:
+        same = canonical(row.distribution) == canonical(distribution)
+        named = (row.kind, row.name) == (kind, bare) and (same or not distribution)
+        if row.status != "active" and (named or (same and row.name is None)):
+            raise PluginLoadError(f"{kind} {name!r} is {row.status}: {row.error}", _LIST)
 
 
-def _some(names: Iterable[str]) -> str:
+def _unknown(kind: str, name: str, rows: list[Row], known: list[str]) -> RisdoaError:
+    """Return the error for a name that finds nothing; it mentions what could not be loaded."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"use {some(known)}"
+    lost = {row.distribution for row in rows if row.name is None and row.status == "broken"}
+    if lost:
+        many = ", ".join(sorted(lost))
+        hint += f" ({many} could not be loaded; `risdoa plugins list` says why)"
+    return UnknownNameError(f"no {kind} is called {name!r}", hint)
+
+
+def _ambiguous(kind: str, name: str, names: Iterable[str]) -> RisdoaError:
+    """Return the error for a name that several distributions use."""
+    message = f"{kind} {name!r} is provided by several distributions"
+    return UnknownNameError(message, f"use {some(names)}")
+
+
+def some(names: Iterable[str]) -> str:
     """Join names as alternatives."""
     *first, last = list(names) or ["nothing: there is none"]
     return f"{', '.join(first)} or {last}" if first else last

@@ -8,12 +8,22 @@ from dataclasses import dataclass, fields
 from typing import Literal, TypeVar
 
 API = 1
-"""The plugin interface that this risdoa speaks."""
+"""The plugin interface that this risdoa speaks; it grows with every change that breaks plugins."""
 
 OLDEST_API = 1
 """The oldest plugin interface that still works."""
 
-KINDS = ("steering", "loss", "model", "backend", "scenario")
+ENDING: dict[int, str] = {}
+"""The release that drops each interface from ``OLDEST_API`` up to ``API`` - 1.
+
+It is two minor releases, and at least a year, after the release that brought the successor.
+"""
+
+KINDS = ("steering", "loss", "model", "backend", "scenario", "reader")
+"""The kinds of plugins that hooks yield."""
+
+LISTED = (*KINDS, "command")
+"""The kinds of plugins that there are; commands have an entry-point group of their own."""
 
 V = TypeVar("V")
 
@@ -73,7 +83,13 @@ class Registered:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of ``risdoa plugins list``; kind and name are None where nothing could be loaded."""
+    """A line of ``risdoa plugins list``; kind and name are None where nothing could be loaded.
+
+    Attributes:
+        error: Why it cannot be used, None where it can.
+        seconds: What it took to list its distribution's records, None where nothing was imported.
+        notes: What the user should know although it works.
+    """
 
     kind: str | None
     name: str | None
@@ -81,6 +97,23 @@ class Row:
     version: str | None
     status: Status
     error: str | None = None
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name as far as it has one."""
+        return self.distribution if self.name is None else f"{self.distribution}/{self.name}"
+
+
+def is_name(text: object) -> bool:
+    """Tell whether a plugin may be called so: lower-case words joined by hyphens."""
+    return _matches(_NAME, text)
+
+
+def is_address(text: object) -> bool:
+    """Tell whether this is spelt ``"package.module:Name"``."""
+    return _matches(_ADDRESS, text)
 
 
 def checked(record: object) -> Plugin:
@@ -99,10 +132,10 @@ def checked(record: object) -> Plugin:
         _require(isinstance(values[field], str), field, "a string", values[field])
     api = values["api"]
     _require(isinstance(api, int) and not isinstance(api, bool), "api", "a whole number", api)
-    _require(_matches(_NAME, values["name"]), "name", "words-like-this", values["name"])
+    _require(is_name(values["name"]), "name", "words-like-this", values["name"])
     for field in ("factory", "options", "space"):
         optional = field != "factory" and values[field] is None
-        correct = optional or _matches(_ADDRESS, values[field])
+        correct = optional or is_address(values[field])
         _require(correct, field, "'package.module:Name'", values[field])
     return Plugin(**values)
 

@@ -12,17 +12,24 @@ from risdoa.errors import PluginLoadError
 from risdoa.registry.containment import Failure, attempt
 
 GROUP = "risdoa"
+"""The entry points that are modules with hooks."""
+
+COMMANDS = "risdoa.commands"
+"""The entry points that are commands: name = "module:click_command"."""
+
 OWN = "risdoa"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One module or object with hooks, not imported yet."""
+    """One entry point, not imported yet: a module or object with hooks, or a command."""
 
     distribution: str
     version: str | None
     address: str
     load: Callable[[], object]
+    name: str = ""
+    group: str = GROUP
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def uninstalled(plugin: object) -> Source:
 
 
 def third_party() -> Iterator[Source]:
-    """Yield the plugins of other distributions, in the order of their names.
+    """Yield the plugins and commands of other distributions, in the order of their names.
 
     A distribution whose metadata are damaged is a source that fails to load.
     """
@@ -93,19 +100,23 @@ def third_party() -> Iterator[Source]:
 def _sources(distribution: metadata.Distribution) -> list[Source]:
     """Return the plugins of one distribution, reading no more of it than is needed."""
     text = attempt(lambda: distribution.read_text("entry_points.txt") or "")
-    if isinstance(text, Failure) or f"[{GROUP}]" not in text.value:
+    groups = (f"[{GROUP}]", f"[{COMMANDS}]")
+    if isinstance(text, Failure) or not any(group in text.value for group in groups):
         return []
     sources = attempt(lambda: _entry_points(distribution))
     return [_damaged(distribution, sources)] if isinstance(sources, Failure) else sources.value
 
 
 def _entry_points(distribution: metadata.Distribution) -> list[Source]:
-    """Return one source for each entry point of the group."""
+    """Return one source for each entry point of the two groups."""
     fields = {field: distribution.metadata[field] for field in distribution.metadata}
     name = fields.get("Name") or _stem(distribution)
     version = fields.get("Version")
-    points = [point for point in distribution.entry_points if point.group == GROUP]
-    return [Source(name, version, point.value, point.load) for point in points]
+    return [
+        Source(name, version, point.value, point.load, point.name, point.group)
+        for point in distribution.entry_points
+        if point.group in {GROUP, COMMANDS}
+    ]
 
 
 def _damaged(distribution: metadata.Distribution, failure: Failure) -> Source:

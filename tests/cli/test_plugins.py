@@ -17,8 +17,8 @@ def _only_builtins(monkeypatch):
 def test_the_json_has_exactly_the_documented_keys(cli):
     listed = json.loads(cli("plugins", "list", "--json").out)
     assert list(listed) == ["schema", "plugins"]
-    assert listed["schema"] == "risdoa.plugins/1"
-    keys = ["kind", "name", "distribution", "version", "status", "error"]
+    assert listed["schema"] == "risdoa.plugins/2"
+    keys = ["kind", "name", "distribution", "version", "status", "error", "seconds", "notes"]
     assert all(list(each) == keys for each in listed["plugins"])
     active = [each for each in listed["plugins"] if each["status"] == "active"]
     assert {each["distribution"] for each in active} == {"risdoa"}

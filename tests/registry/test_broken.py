@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from textwrap import dedent
 
 import pytest
 
@@ -36,27 +37,52 @@ HOOKS = {
     "raises": ("raise RuntimeError('in the hook')", "in the hook"),
     "exits": ("raise SystemExit(1)", "SystemExit"),
     "a number": ("return 3", "not iterable"),
-    "one record": ("return risdoa.Plugin('a', 'b:C', 'd')", "must yield them or return a list"),
-    "raises later": ("yield risdoa.Plugin('a', 'b:C', 'd'); raise OSError('late')", "late"),
+    "None": ("return None", "risdoa_losses returned None; it must yield records"),
+    "nothing at all": ("return []", "no record found: its hooks yield none"),
+    "a string": ("return 'mine'", "returned one str"),
+    "a dict": ("return {'mine': 'b:C'}", "returned one dict"),
+    "one record": (
+        "return risdoa.Plugin('a', 'builtins:dict', 'd')",
+        "returned one Plugin; it must yield records",
+    ),
+    "raises later": (
+        "yield risdoa.Plugin('a', 'builtins:dict', 'd'); raise OSError('late')",
+        "late",
+    ),
     "endless": (
-        "while True: yield risdoa.Plugin('a', 'b:C', 'd')",
+        "while True: yield risdoa.Plugin('a', 'builtins:dict', 'd')",
         "more than 1000 records",
     ),
-    "newer record": ("yield risdoa.Plugin('a', 'b:C', 'd', colour='red')", "colour"),
+    "newer record": ("yield risdoa.Plugin('a', 'builtins:dict', 'd', colour='red')", "colour"),
 }
 
 RECORDS = {
     "a dict": ("{'name': 'a'}", None, "not dict"),
     "None": ("None", None, "not NoneType"),
-    "capitals": ("risdoa.Plugin('My_Loss', 'b:C', 'd')", "My_Loss", "Plugin.name"),
-    "no name": ("risdoa.Plugin(None, 'b:C', 'd')", "None", "Plugin.name"),
+    "capitals": ("risdoa.Plugin('My_Loss', 'builtins:dict', 'd')", "My_Loss", "Plugin.name"),
+    "no name": ("risdoa.Plugin(None, 'builtins:dict', 'd')", "None", "Plugin.name"),
     "a class": ("risdoa.Plugin('a', dict, 'd')", "a", "Plugin.factory"),
     "no colon": ("risdoa.Plugin('a', 'b.C', 'd')", "a", "Plugin.factory"),
-    "traits": ("risdoa.Plugin('a', 'b:C', 'd', traits='separable')", "a", "Plugin.traits"),
-    "trait": ("risdoa.Plugin('a', 'b:C', 'd', traits=[1])", "a", "Plugin.traits"),
-    "summary": ("risdoa.Plugin('a', 'b:C', None)", "a", "Plugin.summary"),
-    "api": ("risdoa.Plugin('a', 'b:C', 'd', api='1')", "a", "Plugin.api"),
-    "future": ("risdoa.Plugin('a', 'b:C', 'd', api=99)", "a", "upgrade risdoa"),
+    "traits": (
+        "risdoa.Plugin('a', 'builtins:dict', 'd', traits='separable')",
+        "a",
+        "Plugin.traits",
+    ),
+    "trait": ("risdoa.Plugin('a', 'builtins:dict', 'd', traits=[1])", "a", "Plugin.traits"),
+    "summary": ("risdoa.Plugin('a', 'builtins:dict', None)", "a", "Plugin.summary"),
+    "api": ("risdoa.Plugin('a', 'builtins:dict', 'd', api='1')", "a", "Plugin.api"),
+    "no module": ("risdoa.Plugin('a', 'no_such_module:C', 'd')", "a", "no module 'no_such_module'"),
+    "no class": ("risdoa.Plugin('a', 'acme_losses:C', 'd')", "a", "'acme_losses' has no 'C'"),
+    "no callable": ("risdoa.Plugin('a', 'acme_losses:__name__', 'd')", "a", "cannot be called"),
+    "no submodule": ("risdoa.Plugin('a', 'acme_losses.b:C', 'd')", "a", "acme_losses.b"),
+    "options": (
+        "risdoa.Plugin('a', 'builtins:dict', 'd', options='builtins:dict')",
+        "a",
+        "'dict' is no pydantic model",
+    ),
+    "space": ("risdoa.Plugin('a', 'builtins:dict', 'd', space='os:sep')", "a", "cannot be called"),
+    "an evil name": ("risdoa.Plugin(Evil(), 'builtins:dict', 'd')", None, "Evil"),
+    "future": ("risdoa.Plugin('a', 'builtins:dict', 'd', api=99)", "a", "upgrade risdoa"),
 }
 
 
@@ -83,8 +109,9 @@ def test_a_hook_that_fails_is_a_row(body, error, install, discover):
 
 @pytest.mark.parametrize(("record", "name", "error"), RECORDS.values(), ids=RECORDS)
 def test_a_wrong_record_is_a_row_beside_the_right_ones(record, name, error, install, discover):
-    good = "risdoa.Plugin('good', 'b:C', 'd')"
-    install("acme-losses", HOOK.replace("{body}", f"return [{record}, {good}]"))
+    good = "risdoa.Plugin('good', 'builtins:dict', 'd')"
+    evil = "class Evil:\n    def __str__(self): raise ValueError\n"
+    install("acme-losses", evil + dedent(HOOK).replace("{body}", f"return [{record}, {good}]"))
     active, broken = sorted(_others(discover()), key=lambda row: row.status)
     assert (active.name, active.status) == ("good", "active")
     assert (broken.kind, broken.name, broken.status) == ("loss", name, "broken")
@@ -92,13 +119,16 @@ def test_a_wrong_record_is_a_row_beside_the_right_ones(record, name, error, inst
 
 
 def test_an_old_interface_is_old(install, discover):
-    install("acme-losses", HOOK.replace("{body}", "yield risdoa.Plugin('a', 'b:C', 'd', api=0)"))
+    install(
+        "acme-losses",
+        HOOK.replace("{body}", "yield risdoa.Plugin('a', 'builtins:dict', 'd', api=0)"),
+    )
     (row,) = _others(discover())
     assert (row.name, row.status) == ("a", "old-api")
 
 
 def test_a_record_yielded_twice_counts_once(install, discover):
-    one = "risdoa.Plugin('a', 'b:C', 'd')"
+    one = "risdoa.Plugin('a', 'builtins:dict', 'd')"
     install("acme-losses", HOOK.replace("{body}", f"return [{one}, {one}]"))
     assert sorted(row.status for row in _others(discover())) == ["active", "broken"]
 
@@ -155,8 +185,9 @@ def test_a_broken_plugin_does_not_corrupt_the_list(install, cli):
     outcome = cli("plugins", "list", "--json")
     listed = json.loads(outcome.out)
     assert outcome.code == 0
-    assert listed["schema"] == "risdoa.plugins/1"
+    assert listed["schema"] == "risdoa.plugins/2"
     (broken,) = [each for each in listed["plugins"] if each["distribution"] == "acme-losses"]
+    assert broken.pop("seconds") > 0
     assert broken == {
         "kind": None,
         "name": None,
@@ -164,6 +195,7 @@ def test_a_broken_plugin_does_not_corrupt_the_list(install, cli):
         "version": "1.0",
         "status": "broken",
         "error": "RuntimeError: no licence",
+        "notes": [],
     }
     (active,) = [each for each in listed["plugins"] if each["distribution"] == "bolt-losses"]
     assert (active["name"], active["status"], active["error"]) == ("mine", "active", None)

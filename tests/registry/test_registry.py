@@ -98,8 +98,18 @@ def test_an_unknown_option_names_those_there_are(install, discover):
 
 
 def test_a_factory_that_is_not_there_is_a_load_error(install, discover):
-    install("acme-losses", ELSEWHERE.replace("{factory}", "acme_losses:Absent"))
+    install("acme-losses", ELSEWHERE.replace("{factory}", "bolt_losses:Absent"))
+    install("bolt-losses", "", entry_points="[other]\na = b\n")
     with pytest.raises(PluginLoadError, match=r"acme-losses/mine cannot be loaded.*Absent"):
+        discover().create("loss", "mine")
+
+
+def test_options_that_are_no_pydantic_model_are_a_load_error(install, discover):
+    record = '"{factory}", "A loss.", options="bolt_losses:Options"'
+    source = ELSEWHERE.replace('"{factory}", "A loss."', record)
+    install("acme-losses", source.replace("{factory}", "builtins:dict"))
+    install("bolt-losses", "class Options: pass", entry_points="[other]\na = b\n")
+    with pytest.raises(PluginLoadError, match="are no pydantic model"):
         discover().create("loss", "mine")
 
 
