@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from risdoa.losses.base import Loss
     from risdoa.models.base import Model
     from risdoa.problem import Estimates, Problem, Truth
-    from risdoa.recordings import read_recording, write_recording
+    from risdoa.reading import read_recording
+    from risdoa.recordings import Reader, Recording, write_recording
     from risdoa.registry import Plugin, Registry, hookimpl
     from risdoa.scenarios.base import Scenario
     from risdoa.sensing import Direct, RisCoded
@@ -35,6 +36,8 @@ _HOMES = {
     "Model": "risdoa.models.base",
     "Plugin": "risdoa.registry",
     "Problem": "risdoa.problem",
+    "Reader": "risdoa.recordings",
+    "Recording": "risdoa.recordings",
     "Registry": "risdoa.registry",
     "Result": "risdoa.api",
     "RisCoded": "risdoa.sensing",
@@ -44,7 +47,7 @@ _HOMES = {
     "Truth": "risdoa.problem",
     "estimate": "risdoa.api",
     "hookimpl": "risdoa.registry",
-    "read_recording": "risdoa.recordings",
+    "read_recording": "risdoa.reading",
     "write_recording": "risdoa.recordings",
 }
 
@@ -58,6 +61,8 @@ __all__ = [
     "Model",
     "Plugin",
     "Problem",
+    "Reader",
+    "Recording",
     "Registry",
     "Result",
     "RisCoded",

@@ -17,7 +17,8 @@ from risdoa.conventions import RAD_PER_DEG
 from risdoa.errors import InputError
 from risdoa.pipeline import Settings, build_chain
 from risdoa.problem import Estimates, Problem
-from risdoa.recordings import Recording, read_recording
+from risdoa.reading import read_recording
+from risdoa.recordings import Recording
 from risdoa.registry import Registry, options_of
 from risdoa.result import Result
 
@@ -50,6 +51,7 @@ def estimate(
     sources: int | None = None,
     region_deg_m: ArrayLike | None = None,
     method: Method | None = None,
+    reader: str | None = None,
     registry: Registry | None = None,
     **choices: Any,
 ) -> Result:
@@ -63,6 +65,7 @@ def estimate(
         sources: The number of sources of every scene, in place of the recording's own.
         region_deg_m: Where to look, (3, 2) [deg, deg, m], in place of the recording's own.
         method: What estimates; by default ``music,newton,nf-mle`` with spherical steering.
+        reader: What reads the file; by default the reader for its suffix.
         registry: Where plugins come from; by default what is installed.
         choices: Single fields of :class:`Method`, such as ``backend="music"``.
 
@@ -72,9 +75,12 @@ def estimate(
     Raises:
         InputError: if something is missing, damaged, unknown or impossible.
     """
-    recording = _recording(source, positions_m, wavelength_m)
     chosen = replace(method or Method(), **choices)
     registry = registry or Registry.discover()
+    if isinstance(source, str | os.PathLike):
+        settings = chosen.settings
+        source = read_recording(source, reader=reader, settings=settings, registry=registry)
+    recording = _recording(source, positions_m, wavelength_m)
     region = None if region_deg_m is None else _region(region_deg_m)
     options = options_of(chosen.settings or {}, chosen.steering)
     steering = registry.create("steering", chosen.steering, **options)
@@ -105,14 +111,10 @@ def run(problem: Problem, method: Method, registry: Registry) -> Estimates:
 
 
 def _recording(
-    source: str | os.PathLike[str] | Recording | ArrayLike,
-    positions_m: ArrayLike | None,
-    wavelength_m: float | None,
+    source: Recording | ArrayLike, positions_m: ArrayLike | None, wavelength_m: float | None
 ) -> Recording:
     if isinstance(source, Recording):
         return source
-    if isinstance(source, str | os.PathLike):
-        return read_recording(source)
     if positions_m is None or wavelength_m is None:
         raise InputError(
             "snapshots in an array need positions_m and wavelength_m",

@@ -276,6 +276,7 @@ CALLS = {
     "model": risdoa.Model.__call__,
     "backend": risdoa.Backend.__call__,
     "scenario": risdoa.Scenario.sample,
+    "reader": risdoa.Reader.__call__,
 }
 
 
@@ -380,9 +381,10 @@ def test_the_presets_are_documented_as_they_are():
         assert f"| `{path.stem}` | {' × '.join(map(str, sizes))} |" in table
 
 
-@pytest.mark.parametrize("kind", ["scenario", "loss", "backend", "model", "steering"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_builtin_is_described(kind):
     page = {"scenario": "architecture", "loss": "training", "steering": "conventions"}
+    page |= {"reader": "recordings"}
     text = text_of(DOCS / f"{page.get(kind, 'estimation')}.md") + text_of(DOCS / "training.md")
     names = risdoa.Registry.discover({"RISDOA_PLUGINS_ALLOW": ""}).names(kind)
     assert [name for name in names if f"`{name}`" not in text] == []

@@ -55,6 +55,9 @@ AXES = ("azimuth", "elevation", "range")
     help="Covariance model; by default sample, or the one of the checkpoint.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Run or checkpoint of a model.")
+@click.option(
+    "--reader", type=PluginName("reader"), help="What reads FILE; by default its suffix says."
+)
 @click.option("--sources", metavar="N", help="Sources in every scene; by default the file says.")
 @click.option(
     "--region",
@@ -71,6 +74,7 @@ def command(
     steering: str | None,
     model: str | None,
     checkpoint: Path | None,
+    reader: str | None,
     sources: str | None,
     region: str | None,
     plot: Path | None,
@@ -79,12 +83,13 @@ def command(
 ) -> None:
     """Estimate the positions of the sources in FILE, a risdoa-recording/1."""
     from risdoa.api import estimate  # noqa: PLC0415 - help must not import torch
-    from risdoa.recordings import read_recording  # noqa: PLC0415
+    from risdoa.reading import read_recording, reader_of  # noqa: PLC0415
 
     count = _sources(sources)
-    recording = read_recording(file)
+    recording = read_recording(file, reader=reader, settings=settings, registry=registry())
     method = _method(backend, steering, model, checkpoint, settings)
-    reject_unused(settings, [*backend, method.model, method.steering])
+    read = reader or reader_of(file, registry()).qualified
+    reject_unused(settings, [*backend, method.model, method.steering, read])
     result = estimate(
         recording,
         sources=count,

@@ -1,13 +1,15 @@
-"""Recordings: measured or simulated snapshots in a file, in the layout ``risdoa-recording/1``."""
+"""Recordings: measured or simulated snapshots, and the files that hold them."""
 
-from risdoa.recordings.archive import read_recording, write_recording
+from risdoa.recordings.base import Reader
+from risdoa.recordings.npz import Npz, write_recording
 from risdoa.recordings.recording import FORMAT, Recording, recording_from
 from risdoa.recordings.sample import sample_path
 
 __all__ = [
     "FORMAT",
+    "Npz",
+    "Reader",
     "Recording",
-    "read_recording",
     "recording_from",
     "sample_path",
     "write_recording",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from risdoa.recordings import read_recording
+from risdoa.reading import read_recording
 
 SMALL = ["--set", "canonical.nx=4", "--set", "canonical.ny=4"]
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risdoa.errors import InputError
-from risdoa.recordings import FORMAT, read_recording, sample_path
+from risdoa.reading import read_recording
+from risdoa.recordings import FORMAT, sample_path
 
 RNG = np.random.default_rng(0)
 REMOVED = object()

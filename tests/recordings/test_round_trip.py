@@ -9,10 +9,10 @@ import torch
 
 from risdoa.conventions import to_degrees
 from risdoa.errors import InputError
+from risdoa.reading import read_recording
 from risdoa.recordings import (
     FORMAT,
     Recording,
-    read_recording,
     recording_from,
     sample_path,
     write_recording,
