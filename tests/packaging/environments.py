@@ -27,13 +27,17 @@ def build_wheel(project, out):
     return built
 
 
+def site_of(environment):
+    """Return where an environment keeps its packages."""
+    variables = {"base": str(environment), "platbase": str(environment)}
+    return Path(sysconfig.get_path("purelib", "venv", variables))
+
+
 def fresh_environment(folder, *wheels, pip=False):
     """Make an environment with some wheels, and return the folder of its commands."""
     venv.create(folder, with_pip=pip)
     python = folder / "bin" / "python"
-    variables = {"base": str(folder), "platbase": str(folder)}
-    site = sysconfig.get_path("purelib", "venv", variables)
     installer = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
     run(*installer, "install", "--no-deps", "--no-index", "--quiet", *wheels)
-    (Path(site) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site_of(folder) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"
