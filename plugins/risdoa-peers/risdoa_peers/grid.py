@@ -15,11 +15,13 @@ class Grid:
 
     Shapes:
         azimuth: (A,) rad. elevation: (E,) rad. inverse_range: (W,) 1/m.
+        around: whether the last azimuth is a neighbour of the first.
     """
 
     azimuth: Tensor
     elevation: Tensor
     inverse_range: Tensor
+    around: bool = False
 
     @classmethod
     def over(cls, region: Tensor, step_deg: float, ranges: int) -> Grid:
@@ -31,11 +33,11 @@ class Grid:
         region = region.to(device="cpu", dtype=torch.float64)
         step = math.radians(step_deg)
         azimuth = _axis(region[0], step)
-        if float(region[0, 1] - region[0, 0]) >= 2 * math.pi - 1e-9:
-            azimuth = azimuth[:-1]
+        around = float(region[0, 1] - region[0, 0]) >= 2 * math.pi - 1e-9
+        azimuth = azimuth[:-1] if around else azimuth
         inverse = region[2].reciprocal().flip(0)
         planes = float(inverse[1] - inverse[0]) / max(1, ranges - 1)
-        return cls(azimuth, _axis(region[1], step), _axis(inverse, planes))
+        return cls(azimuth, _axis(region[1], step), _axis(inverse, planes), around)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -56,8 +58,11 @@ class Grid:
             spectrum: (P,) real. Returns (<= count,) indices of points.
         """
         values = spectrum.reshape(1, *self.shape)
-        around = torch.nn.functional.max_pool3d(values, 3, stride=1, padding=1)
-        highest = torch.where(values >= around, values, -torch.inf).flatten()
+        ends = torch.full_like(values[..., :1], -torch.inf)
+        before, behind = (values[..., -1:], values[..., :1]) if self.around else (ends, ends)
+        wider = torch.cat((before, values, behind), -1)
+        near = torch.nn.functional.max_pool3d(wider, 3, stride=1, padding=(1, 1, 0))
+        highest = torch.where(values >= near, values, -torch.inf).flatten()
         order = highest.argsort(descending=True)[:count]
         return order[highest[order] > -torch.inf]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from risdoa_peers.grid import Grid
 
 import risdoa
 from risdoa.errors import InputError, PluginLoadError
@@ -87,6 +88,14 @@ def test_a_finer_grid_comes_nearer(registry, name, scene):
     off = (search(found.positions[0]) - search(given.places)).abs()
     assert bool((off <= CELL * torch.tensor([1 / 4, 1 / 4, 1 / 3])).all())
     assert "59 x 47 x 46 points" in found.notes[0]
+
+
+@pytest.mark.parametrize(("half", "peaks"), [(math.pi, 1), (3.1, 2)])
+def test_the_ends_of_a_full_circle_are_neighbours(half, peaks):
+    region = torch.tensor([[-half, half], [0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    grid = Grid.over(region, step_deg=2.0, ranges=1)
+    bump = torch.cos(grid.positions()[:, 0] - math.radians(180.7))
+    assert len(grid.peaks(bump, 3)) == peaks
 
 
 def test_sources_that_show_no_peak_are_missing(registry, name, scene):
