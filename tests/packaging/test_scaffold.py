@@ -90,11 +90,15 @@ def test_its_own_tests_pass(written, environment):
     assert "passed" in run(environment / "python", *words, cwd=written)
 
 
-def test_every_command_takes_it(kind, risdoa):
+def test_every_command_takes_it(kind, risdoa, tmp_path):
     scenes = ["--scenario", "digital", "--scenes", "2", "--sources", "1", "--snr", "20"]
     risdoa("simulate", *scenes, "--out", "scenes.npz")
-    for words in USES[kind]:
-        risdoa(*words)
+    printed = [risdoa(*words) for words in USES[kind]]
+    if kind == "loss":
+        used = json.loads((tmp_path / "run" / "plugins.json").read_text())["plugins"]
+        assert f"{NAME}/{NAME}" in [each["name"] for each in used]
+    else:
+        assert all(NAME in text for text in printed)
 
 
 def test_its_manual_names_the_commands(kind, written):
