@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,22 @@ from torch import Tensor
 from risdoa.errors import InputError
 from risdoa_antennas.coupling import check_condition
 from risdoa_antennas.table import TablePattern
+
+_DAMAGED = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy raises for files that are no complete archives of plain numbers."""
 
 FIELDS = ("coupling", "pattern", "azimuth_deg", "elevation_deg", "boresight")
 
@@ -64,7 +82,7 @@ def _arrays(path: Path) -> dict[str, NDArray[np.complex128]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name], np.complex128) for name in archive.files}
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"{path} cannot be read as a response: {error}",
             "write it with numpy.savez(path, coupling=…)",

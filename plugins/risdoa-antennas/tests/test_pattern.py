@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,6 +154,18 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
     np.save(tmp_path / "single.npy", np.eye(3))
     with pytest.raises(InputError, match="cannot be read"):
         ElementResponse(response=str(tmp_path / "single.npy"))
+
+
+def test_a_damaged_file_is_refused_or_harmless(response, measured_fields, tmp_path):
+    whole = Path(response(**measured_fields)).read_bytes()
+    path, random = tmp_path / "damaged.npz", np.random.default_rng(0)
+    for trial in range(60):
+        damaged = bytearray(whole)
+        for place in random.integers(len(whole), size=20):
+            damaged[place] = int(random.integers(256))
+        path.write_bytes(damaged[: int(random.integers(len(whole)))] if trial % 2 else damaged)
+        with contextlib.suppress(InputError):
+            ElementResponse(response=str(path))
 
 
 def test_a_response_for_another_array_is_refused(response, positions, array, measured_fields):
