@@ -192,10 +192,12 @@ class Truth:
     def steering_matrix(self) -> Tensor:
         """Return A of the true positions by the problem's steering model, without a graph.
 
+        In full precision inside autocast too, where phases would be rounded to bfloat16.
+
         Shapes:
             Returns (S, N, K), zero columns where masked.
         """
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(self.positions.device.type, enabled=False):
             steering = self.problem.steering(self.problem.array, self.positions)
             return masked_columns(steering, self.mask)
 

@@ -19,7 +19,11 @@ HOMES = {
         "risdoa.testing.steering_waves",
         "risdoa.testing.steering_derivatives",
     ),
-    "loss": ("risdoa.testing.losses",),
+    "loss": (
+        "risdoa.testing.losses",
+        "risdoa.testing.loss_minimum",
+        "risdoa.testing.loss_gradients",
+    ),
     "model": ("risdoa.testing.models",),
     "backend": (
         "risdoa.testing.backends",

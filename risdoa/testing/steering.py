@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any
@@ -26,6 +27,14 @@ BATCHES = ((), (1,), (3, 2), (0,))
 PRECISIONS = (torch.float64, torch.float32)
 SAME = 1e-9
 """Far above the rounding of phases of some tens of radians, far below what a fault changes."""
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a model is given, under the names that failures use."""
+
+    array: Array
+    positions: Tensor
 
 
 @check("steering")
@@ -196,8 +205,9 @@ def inputs_left_alone(subject: Subject) -> None:
         for array, gains in ((each.array, ""), (_weighted(each.array), " with gains")):
             at = places(each)
             with on(f"{each.name}{gains}, 2 sources"):
-                expect_inputs_left_alone(partial(model, array, at), array, at)
-                expect_inputs_left_alone(partial(model.derivatives, array, at), array, at)
+                inputs = _Inputs(array, at)
+                expect_inputs_left_alone(partial(model, array, at), inputs)
+                expect_inputs_left_alone(partial(model.derivatives, array, at), inputs)
 
 
 @check("steering")

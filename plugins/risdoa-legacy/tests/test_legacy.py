@@ -9,6 +9,12 @@ from risdoa_legacy.eigenvector import Eigenvector
 from risdoa_legacy.evd import LegacyEvd
 
 import risdoa
+import risdoa.testing
+
+
+@risdoa.testing.parametrize(risdoa_legacy)
+def test_they_keep_the_contract(check):
+    check()
 
 
 @pytest.fixture

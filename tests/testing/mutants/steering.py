@@ -24,17 +24,6 @@ class _Faulty(Steering):
         return Spherical()(array, positions)
 
 
-class _Closed(Spherical):
-    """The spherical wave with its closed derivatives, one of them wrong."""
-
-    def change(self, slopes):
-        raise NotImplementedError
-
-    def derivatives(self, array, positions):
-        vectors, slopes = super().derivatives(array, positions)
-        return vectors, self.change(slopes)
-
-
 class Conjugated(_Faulty):
     def __call__(self, array, positions):
         return super().__call__(array, positions).conj().resolve_conj()
@@ -42,6 +31,7 @@ class Conjugated(_Faulty):
 
 class Mirrored(_Faulty):
     def __call__(self, array, positions):
+        check(positions)
         return super().__call__(array, positions * positions.new_tensor([-1.0, 1.0, 1.0]))
 
 
@@ -181,7 +171,7 @@ class NanAtInfinity(_Faulty):
         return super().__call__(array, positions) * distance / distance
 
 
-class PoleDerivatives(_Closed):
+class PoleDerivatives(Spherical):
     """Goes to (φ, θ) through a division by cos θ."""
 
     def derivatives(self, array, positions):
@@ -207,7 +197,7 @@ class PartlyDetached(_Faulty):
         return Spherical().derivatives(array, positions)
 
 
-class RangeNotInverse(_Closed):
+class RangeNotInverse(Spherical):
     """Gives ∂/∂r for ∂/∂w."""
 
     def derivatives(self, array, positions):
@@ -216,9 +206,12 @@ class RangeNotInverse(_Closed):
         return vectors, torch.cat((slopes[..., :2], (slopes[..., 2] * chain)[..., None]), -1)
 
 
-class SignOfTheRange(_Closed):
-    def change(self, slopes):
-        return slopes * slopes.real.new_tensor([1.0, 1.0, -1.0])
+class SignOfTheRange(Spherical):
+    """Gives -∂/∂w."""
+
+    def derivatives(self, array, positions):
+        vectors, slopes = super().derivatives(array, positions)
+        return vectors, slopes * slopes.real.new_tensor([1.0, 1.0, -1.0])
 
 
 class CoarseDifferences(Steering):
@@ -310,7 +303,7 @@ def moved(array, points):
 
 def weights(array):
     """Return g/‖g‖ as (…, N, 1)."""
-    gains = torch.ones(array.count) if array.gains is None else array.gains
+    gains = torch.ones_like(array.positions[..., 0]) if array.gains is None else array.gains
     return (gains / torch.linalg.vector_norm(gains, dim=-1, keepdim=True)).unsqueeze(-1)
 
 
