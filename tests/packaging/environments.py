@@ -33,11 +33,11 @@ def site_of(environment):
     return Path(sysconfig.get_path("purelib", "venv", variables))
 
 
-def fresh_environment(folder, *wheels, pip=False):
+def fresh_environment(folder, *wheels):
     """Make an environment with some wheels, and return the folder of its commands."""
-    venv.create(folder, with_pip=pip)
+    venv.create(folder)
     python = folder / "bin" / "python"
-    installer = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-    run(*installer, "install", "--no-deps", "--no-index", "--quiet", *wheels)
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    run(*pip, "install", "--no-deps", "--no-index", "--quiet", *wheels)
     (site_of(folder) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"

@@ -112,7 +112,10 @@ def test_its_manual_names_the_commands(kind, written):
 @pytest.fixture
 def shell(wheel, tmp_path):
     """Run commands one after the other in a fresh environment without a network."""
-    commands = fresh_environment(tmp_path / "environment", wheel, pip=True)
+    commands = fresh_environment(tmp_path / "environment", wheel)
+    pip = commands / "pip"
+    pip.write_text(f'#!/bin/sh\nexec {commands / "python"} -m pip "$@"\n')
+    pip.chmod(0o755)
     variables = {
         **os.environ,
         "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
