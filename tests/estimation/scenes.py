@@ -15,7 +15,7 @@ from risdoa.scenarios.simulation import simulate
 from risdoa.sensing import Direct, Sensing
 from risdoa.steering.base import Steering
 from risdoa.steering.spherical import Spherical
-from tests.strategies import coded, generator
+from tests.draws import coded, generator
 
 NOISELESS_DB = 200.0
 """An SNR at which the noise is at the rounding level of double precision."""

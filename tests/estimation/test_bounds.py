@@ -19,8 +19,8 @@ from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
 from tests import oracles
+from tests.draws import generator
 from tests.estimation.scenes import SHARING, scene
-from tests.strategies import generator
 
 sharing = pytest.mark.parametrize("labels", SHARING.values(), ids=SHARING.keys())
 reading = pytest.mark.parametrize("direct", [False, True], ids=["coded", "direct"])

@@ -17,9 +17,10 @@ from risdoa.likelihood import (
     stochastic,
 )
 from risdoa.sensing import Direct
+from risdoa.testing.strategies import seeds
 from tests import oracles
+from tests.draws import generator
 from tests.estimation.scenes import PLACES, SHARING, scene
-from tests.strategies import generator, seeds
 
 STEP = 1e-6
 """Of a central difference: truncation 1e-12 relative, rounding 1e-16/1e-6 of the cost."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from risdoa.likelihood import Evaluation
 from risdoa.minimise import minimise
-from tests.strategies import generator, seeds
+from risdoa.testing.strategies import seeds
+from tests.draws import generator
 
 WIDE = torch.full((2,), 100.0, dtype=torch.float64)
 

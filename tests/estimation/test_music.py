@@ -21,10 +21,11 @@ from risdoa.steering.base import Steering
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
+from risdoa.testing.strategies import seeds
 from tests import oracles
+from tests.draws import generator, normal
 from tests.estimation.matching import errors
 from tests.estimation.scenes import REGION, SHARING, region_with, scene
-from tests.strategies import generator, normal, seeds
 
 counts = pytest.mark.parametrize("sources", [1, 2, 3])
 ON_GRID = 0.02

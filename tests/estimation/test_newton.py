@@ -18,9 +18,9 @@ from risdoa.models.sample import Sample
 from risdoa.problem import Estimates
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.spherical import Spherical
+from tests.draws import generator, normal
 from tests.estimation.matching import errors
 from tests.estimation.scenes import SHARING, region_with, scene
-from tests.strategies import generator, normal
 
 models = pytest.mark.parametrize(
     "model", [Canonical(), Spherical()], ids=["canonical", "spherical"]

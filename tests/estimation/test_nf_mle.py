@@ -25,9 +25,9 @@ from risdoa.steering.base import Steering
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
+from tests.draws import generator
 from tests.estimation.matching import errors
 from tests.estimation.scenes import REGION, SHARING, region_with, scene
-from tests.strategies import generator
 
 sharing = pytest.mark.parametrize("labels", SHARING.values(), ids=SHARING.keys())
 reading = pytest.mark.parametrize("direct", [False, True], ids=["coded", "direct"])

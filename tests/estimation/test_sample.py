@@ -14,9 +14,9 @@ from risdoa.grid import search_grid
 from risdoa.models import sample
 from risdoa.models.sample import Sample
 from risdoa.scenarios.canonical_sep10 import CanonicalSep10
+from tests.draws import generator
 from tests.estimation.matching import errors
 from tests.estimation.scenes import SHARING, scene
-from tests.strategies import generator
 
 
 @pytest.mark.parametrize("labels", SHARING.values(), ids=SHARING.keys())

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from risdoa.arrays import Array
 from risdoa.errors import InputError
-from tests.strategies import arrays, normal
+from risdoa.testing.strategies import arrays
+from tests.draws import normal
 
 NAN = float("nan")
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from risdoa.covariance import Covariance, squared_norm
 from risdoa.errors import InputError
-from tests.strategies import normal, seeds
+from risdoa.testing.strategies import seeds
+from tests.draws import normal
 
 few = settings(max_examples=30)
 widths = st.integers(1, 9)  # narrower and wider than the 6 elements

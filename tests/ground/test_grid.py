@@ -14,7 +14,8 @@ from risdoa.conventions import invert_range
 from risdoa.grid import Grid, resolution, search_grid
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.spherical import Spherical
-from tests.strategies import generator, seeds
+from risdoa.testing.strategies import seeds
+from tests.draws import generator
 
 FULL = torch.tensor([[-60.0, 60.0], [-30.0, 30.0]], dtype=torch.float64).deg2rad()
 REGION = torch.cat((FULL, torch.tensor([[0.5, 10.0]], dtype=torch.float64)))

@@ -14,7 +14,7 @@ from risdoa.problem import Estimates, Problem, Truth, check_region
 from risdoa.sensing import Direct, RisCoded
 from risdoa.snapshots import Snapshots
 from risdoa.steering.canonical import Canonical
-from tests.strategies import coded, normal
+from tests.draws import coded, normal
 
 REGION = torch.tensor([[-1.0, 1.0], [-0.5, 0.5], [0.5, 10.0]], dtype=torch.float64)
 ARRAY = Array.planar(3, 2, 0.3)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from risdoa.errors import InputError
 from risdoa.sensing import Direct, RisCoded
 from risdoa.snapshots import Snapshots
+from risdoa.testing.strategies import seeds
 from tests import oracles
-from tests.strategies import coded, normal, seeds
+from tests.draws import coded, normal
 
 sizes = st.integers(1, 6)
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}  # sums of tens of products of order 1

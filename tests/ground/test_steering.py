@@ -16,8 +16,9 @@ from risdoa.steering.base import Steering
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
+from risdoa.testing.strategies import arrays, positions
 from tests import oracles
-from tests.strategies import arrays, generator, normal, positions, radius
+from tests.draws import generator, radius
 
 MODELS = [Canonical(), Spherical(), PlaneWave()]
 NEAR = [Canonical(), Spherical()]
@@ -107,13 +108,6 @@ def test_spherical_keeps_single_precision_where_the_naive_difference_loses_it():
     assert 5 * rms(found) < rms(naive)
 
 
-def test_spherical_is_finite_from_the_nearest_field_to_infinity():
-    array = Array.planar(12, 12, 0.3)
-    at = torch.tensor([[0.2, 0.1, r] for r in (1e-3, 0.1, 1.0, 1e6, 1e12, math.inf)])
-    for dtype in (torch.float32, torch.float64):
-        assert bool(Spherical()(array, at.to(dtype)).isfinite().all())
-
-
 @near
 @settings(max_examples=30)
 @given(data=st.data())
@@ -161,20 +155,6 @@ def test_canonical_refuses_arrays_out_of_the_plane():
 
 
 @every
-@pytest.mark.parametrize(
-    "at",
-    [
-        torch.zeros(3, dtype=torch.float64),
-        torch.zeros((2, 2), dtype=torch.float64),
-        torch.zeros((2, 3), dtype=torch.int64),
-    ],
-)
-def test_positions_of_another_shape_or_type_are_refused(model, at):
-    with pytest.raises(InputError, match="positions must be real"):
-        model(Array.linear(4), at)
-
-
-@every
 @settings(max_examples=30)
 @given(data=st.data(), gains=st.booleans())
 def test_closed_derivatives_are_those_of_forward_differentiation(model, data, gains):
@@ -186,58 +166,6 @@ def test_closed_derivatives_are_those_of_forward_differentiation(model, data, ga
     # phases up to k·radius rad are good to some ε of themselves, and so is what they multiply
     tolerance = 1e-13 * scale * (1 + array.wavenumber * radius(array))
     torch.testing.assert_close(slopes, forward, rtol=0, atol=tolerance)
-
-
-@every
-def test_autograd_in_the_positions_agrees_with_the_closed_derivatives(model):
-    array, at = Array.planar(3, 2, 0.3), places(2, 3)
-    _, slopes = model.derivatives(array, at)
-
-    def parts(place):
-        return torch.view_as_real(model(array, place))
-
-    jacobian = torch.autograd.functional.jacobian(parts, at)
-    own = torch.view_as_complex(jacobian.movedim(2, -1).contiguous())  # (N, K, K, 3)
-    own = torch.stack([own[:, k, k] for k in range(2)], dim=1)
-    # the library differentiates in w = 1/r: ∂/∂r = -w² ∂/∂w
-    chain = torch.stack((torch.ones(2), torch.ones(2), -(at[:, 2] ** -2)), -1)
-    torch.testing.assert_close(own, slopes * chain, rtol=0, atol=1e-12)
-    assert torch.autograd.gradcheck(parts, at.clone().requires_grad_())
-
-
-@every
-def test_a_batch_is_a_loop(model):
-    array, at = Array.planar(3, 3, 0.3), places(6, 5).reshape(2, 3, 3)
-    steering, slopes = model.derivatives(array, at)
-    assert steering.shape == (2, 9, 3)
-    assert slopes.shape == (2, 9, 3, 3)
-    for i in range(2):
-        for k in range(3):
-            one, slope = model.derivatives(array, at[i, k : k + 1])
-            torch.testing.assert_close(steering[i, :, k], one[:, 0], rtol=0, atol=1e-14)
-            torch.testing.assert_close(slopes[i, :, k], slope[:, 0], rtol=0, atol=1e-13)
-
-
-@every
-def test_scenes_may_have_arrays_of_their_own(model):
-    points = torch.stack((Array.planar(3, 2, 0.3).positions, Array.planar(3, 2, 0.2).positions))
-    gains = 0.3 + normal((2, 6), 1)
-    at = places(4, 6).reshape(2, 2, 3)
-    both = model(Array(points, 0.3, gains), at)
-    for i in range(2):
-        alone = model(Array(points[i], 0.3, gains[i]), at[i])
-        torch.testing.assert_close(both[i], alone, rtol=0, atol=1e-14)
-
-
-@every
-def test_gains_weight_the_elements(model):
-    plain = Array.planar(3, 2, 0.3)
-    gains = 0.3 + normal((6,), 2)
-    at = places(3, 7)
-    weighted = model(Array(plain.positions, 0.3, gains), at)
-    expected = gains[:, None] * model(plain, at)
-    expected = expected / torch.linalg.vector_norm(expected, dim=0)
-    torch.testing.assert_close(weighted, expected, rtol=0, atol=1e-14)
 
 
 @near

@@ -16,8 +16,9 @@ from risdoa.subspace import (
     orthonormal_basis,
     projector,
 )
+from risdoa.testing.strategies import seeds
 from tests import oracles
-from tests.strategies import normal, seeds
+from tests.draws import normal
 
 few = settings(max_examples=40)
 counts = st.integers(1, 4)
