@@ -27,17 +27,23 @@ def build_wheel(project, out):
     return built
 
 
-def site_of(environment):
-    """Return where an environment keeps its packages."""
-    variables = {"base": str(environment), "platbase": str(environment)}
-    return Path(sysconfig.get_path("purelib", "venv", variables))
+def bare_environment(folder):
+    """Make an environment that has what is installed here, but nothing of risdoa's."""
+    venv.create(folder)
+    variables = {"base": str(folder), "platbase": str(folder)}
+    site = Path(sysconfig.get_path("purelib", "venv", variables))
+    borrowed = folder / "borrowed"
+    borrowed.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if "risdoa" not in entry.name:
+            (borrowed / entry.name).symlink_to(entry)
+    (site / "borrowed.pth").write_text(f"{borrowed}\n")
 
 
 def fresh_environment(folder, *wheels):
     """Make an environment with some wheels, and return the folder of its commands."""
-    venv.create(folder)
+    bare_environment(folder)
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
     run(*pip, "install", "--no-deps", "--no-index", "--quiet", *wheels)
-    (site_of(folder) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"

@@ -6,13 +6,10 @@ import os
 import re
 import shutil
 import subprocess
-import sysconfig
-import venv
-from pathlib import Path
 
 import pytest
 
-from tests.packaging.environments import ROOT, site_of
+from tests.packaging.environments import ROOT, bare_environment
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +26,8 @@ def pytest_without(tmp_path_factory):
     copy = tmp_path_factory.mktemp("copy") / "risdoa"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.rmtree(copy / "plugins")
-    folder, links = tmp_path_factory.mktemp("without"), tmp_path_factory.mktemp("links")
-    venv.create(folder)
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if "risdoa" not in entry.name:
-            (links / entry.name).symlink_to(entry)
-    (site_of(folder) / "borrowed.pth").write_text(f"{links}\n")
+    folder = tmp_path_factory.mktemp("without")
+    bare_environment(folder)
 
     def run(*words):
         python = [folder / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]

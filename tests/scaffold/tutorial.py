@@ -26,15 +26,18 @@ def blocks(page):
 
 
 def follow(page, folder, shell):
-    """Do what a page says about the files in a folder; ``shell`` is called with its commands.
+    """Do what a page says about the files in a folder; ``shell`` runs commands or returns None.
 
     "In `FILE` replace" leads to what is there, "with" to what takes its place, "At the end of
-    `FILE` add" to what comes after two empty lines; any other block must be a file as it is.
+    `FILE` add" to what comes after two empty lines. Text is what the commands before it wrote, up
+    to numbers and spaces; any other block must be a file as it is.
     """
-    file, before = None, ""
+    file, before, said = None, "", None
     for block in blocks(page):
         if block.language == "sh":
-            shell(block.text)
+            said = shell(block.text)
+        elif block.language == "text":
+            assert said is None or _bare(block.text) <= _bare(said), said
         elif found := re.search(r"(?i)\bin `([\w./]+)` replace$", block.lead):
             file, before = folder / found[1], block.text
             assert file.read_text("utf-8").count(before) == 1, block.text
@@ -45,6 +48,12 @@ def follow(page, folder, shell):
             _write(file, f"{file.read_text('utf-8')}\n\n{block.text}")
         else:
             assert block.text in contents(folder).values(), block.text
+
+
+def _bare(text):
+    """Return the lines of a text without what may differ."""
+    lines = [re.sub(r"[-+]?\d[\d.e+-]*", "#", line) for line in text.splitlines()]
+    return {re.sub("─+", "─", " ".join(line.split())) for line in lines}
 
 
 def _write(file, text):
