@@ -20,6 +20,7 @@ __all__ = [
     "PluginChain",
     "PluginName",
     "Settings",
+    "completions",
     "echo_json",
     "echo_table",
     "examples",
@@ -177,7 +178,7 @@ class PluginName(click.ParamType):  # type: ignore[type-arg]
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin like ``incomplete``."""
-        return _completions(ctx, self.kind, "", incomplete)
+        return completions(ctx, self.kind, "", incomplete)
 
 
 class PluginChain(click.ParamType):  # type: ignore[type-arg]
@@ -211,10 +212,10 @@ class PluginChain(click.ParamType):  # type: ignore[type-arg]
     ) -> list[CompletionItem]:
         """Return the chain with its last name completed."""
         before, comma, last = incomplete.rpartition(",")
-        return _completions(ctx, self.kind, before + comma, last)
+        return completions(ctx, self.kind, before + comma, last)
 
 
-def _completions(
+def completions(
     ctx: click.Context, kind: str, prefix: str, incomplete: str
 ) -> list[CompletionItem]:
     """Return the completions of the last name after ``prefix``."""
