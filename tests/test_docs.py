@@ -12,6 +12,7 @@ import sys
 import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -20,8 +21,11 @@ import risdoa
 from risdoa import errors
 from risdoa.cli.app import group
 from risdoa.cli.reporting import INTERRUPTED
+from risdoa.recordings import sample_path
 from risdoa.registry import KINDS
 from risdoa.registry.hookspecs import HOOKS
+from risdoa.registry.records import API, Status
+from risdoa.testing.checks import HOMES, checks_of
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -140,7 +144,7 @@ def known_options(command):
     return names
 
 
-OTHERS = {"one-sided", "power-share"}
+OTHERS = {"power-share"}
 """The plugins that the pages show how to write; they have tests of their own."""
 
 PLACES = {"NAME", "K", "N", "COMMAND", "AXIS", "KIND", "OPTIONS"}
@@ -302,37 +306,50 @@ def test_every_field_of_a_record_is_documented_with_its_default():
         assert f"| `{field.name}` | {default} |" in table
 
 
-@pytest.fixture
-def documented_plugin(tmp_path, monkeypatch):
-    """Install the plugin of plugins.md by hand: its module and its entry points on the path."""
+def test_every_trait_that_is_used_is_documented():
+    table = section(DOCS / "plugins.md", "## Traits")
+    documented = set(re.findall(r"^\| (\w+) \| `([a-z-]+)` \|", table, re.MULTILINE))
+    registry = risdoa.Registry.discover({})
+    plugins = [registry.find(kind, name) for kind in KINDS for name in registry.names(kind)]
+    used = {
+        (each.kind, trait)
+        for each in plugins
+        for trait in each.record.traits
+        if each.distribution.startswith("risdoa") and not trait.startswith(".")
+    }
+    asked = {
+        (kind, trait)
+        for kind in HOMES
+        for check in checks_of(kind)
+        for trait in (*check.traits, *check.unless)
+    }
+    assert used | asked <= documented
+
+
+def test_every_status_is_documented():
+    table = section(DOCS / "plugins.md", "## When something is wrong")
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == {*get_args(Status)}
+
+
+def test_the_number_of_the_plugin_interface_is_documented():
+    text = " ".join(section(DOCS / "plugins.md", "## The plugin interface").split())
+    assert f"It has a number, now {API}," in text
+
+
+def test_the_documented_command_runs(tmp_path, monkeypatch, cli):
     [module] = blocks(DOCS / "plugins.md", "python")
     [text] = blocks(DOCS / "plugins.md", "toml")
-    project = tomllib.loads(text)["project"]
-    site = tmp_path / "site"
-    info = site / f"{project['name']}-{project['version']}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    points = "".join(f"{k} = {v}\n" for k, v in project["entry-points"]["risdoa"].items())
-    (info / "entry_points.txt").write_text(f"[risdoa]\n{points}")
-    (site / "my_losses.py").write_text(module, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(site))
-    yield project["name"]
-    sys.modules.pop("my_losses", None)
-
-
-def test_the_documented_plugin_is_listed_and_trains(documented_plugin, cli, tmp_path, monkeypatch):
-    monkeypatch.setenv("RISDOA_PLUGINS_ALLOW", documented_plugin)
-    rows = json.loads(cli("plugins", "list", "--json").out)["plugins"]
-    assert {"one-sided", "nmse"} <= {row["name"] for row in rows if row["status"] == "active"}
-    small = ["--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 2, "--held-out-scenes", 0]
-    options = ["--set", "one-sided.epsilon=1e-5", "--set", "hybrid.channels=4"]
-    run = tmp_path / "run"
-    outcome = cli("train", "--loss", "one-sided", *small, *options, "--out", run)
-    assert outcome.code == 0, outcome.err
-    used = json.loads((run / "plugins.json").read_text())["plugins"]
-    assert f"{documented_plugin}/one-sided" in [each["name"] for each in used]
+    info = tmp_path / "my_tools-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-tools\nVersion: 0.1\n")
+    points = tomllib.loads(text)["project"]["entry-points"]["risdoa.commands"]
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[risdoa.commands]", *lines, ""]))
+    (tmp_path / "my_tools.py").write_text(module, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_tools", raising=False)
+    [name] = points
+    assert cli(name, sample_path()).out == "54\n"
 
 
 # Links and files
