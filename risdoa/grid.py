@@ -139,11 +139,15 @@ def _off_the_poles(bounds: Tensor, step: float) -> Tensor:
 
 
 def _axis(bounds: Tensor, step: float, sine: bool) -> Tensor:
-    """Return points from bound to bound, at most ``step`` apart (in the sine if ``sine``)."""
+    """Return points from bound to bound, at most ``step`` apart (in the sine if ``sine``).
+
+    None is out of bounds, not by rounding either: a scan that refines nothing returns them.
+    """
     ends = torch.sin(bounds) if sine else bounds
     width = float(ends[1] - ends[0])
     if width <= 0 or math.isinf(step):
         return bounds.mean().reshape(1)
-    axis = torch.linspace(float(ends[0]), float(ends[1]), 1 + math.ceil(width / step))
-    axis = axis.to(torch.float64)
-    return torch.asin(axis.clamp(-1, 1)) if sine else axis
+    count = 1 + math.ceil(width / step)
+    axis = torch.linspace(float(ends[0]), float(ends[1]), count, dtype=torch.float64)
+    axis = torch.asin(axis.clamp(-1, 1)) if sine else axis
+    return axis.clamp(bounds[0], bounds[1])
