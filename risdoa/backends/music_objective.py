@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.likelihood import Evaluation
 from risdoa.problem import Problem
+from risdoa.steering.base import Steering
 
 
 def null_spectrum(problem: Problem, basis: Tensor, search: Tensor) -> Evaluation:
@@ -20,24 +22,24 @@ def null_spectrum(problem: Problem, basis: Tensor, search: Tensor) -> Evaluation
     Shapes:
         basis: (S, N, K) orthonormal. search: (S, 3) in (φ, θ, w). Q = 3.
     """
+    cost, gradient = _value_and_gradient(problem.steering, problem.array, basis, search)
+    # one pass for the tangents along all three axes: rows 0 … S-1 along φ, then θ, then w
+    scenes = torch.arange(len(search), device=search.device).repeat(3)
+    array, threefold = problem.array.select(scenes), basis[scenes]
+    tangents = torch.eye(3).to(search).repeat_interleave(len(search), dim=0)
 
     def gradient_of(at: Tensor) -> Tensor:
-        return _value_and_gradient(problem, basis, at)[1]
+        return _value_and_gradient(problem.steering, array, threefold, at)[1]
 
-    cost, gradient = _value_and_gradient(problem, basis, search)
-    columns = []
-    for axis in range(3):
-        tangent = torch.zeros_like(search)
-        tangent[..., axis] = 1.0
-        columns.append(torch.func.jvp(gradient_of, (search,), (tangent,))[1])
-    hessian = torch.stack(columns, dim=-1)
+    slopes: Tensor = torch.func.jvp(gradient_of, (search[scenes],), (tangents,))[1]
+    hessian = slopes.unflatten(0, (3, -1)).permute(1, 2, 0)
     return Evaluation(cost, gradient, _convex((hessian + hessian.mT) / 2))
 
 
-def _value_and_gradient(problem: Problem, basis: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
-    steering, slopes = problem.steering.derivatives(
-        problem.array, invert_range(search.unsqueeze(-2))
-    )
+def _value_and_gradient(
+    model: Steering, array: Array, basis: Tensor, search: Tensor
+) -> tuple[Tensor, Tensor]:
+    steering, slopes = model.derivatives(array, invert_range(search.unsqueeze(-2)))
     vector, slope = steering[..., 0], slopes[..., 0, :]
     rest = vector - (basis @ (basis.mH @ vector.unsqueeze(-1))).squeeze(-1)
     gradient = 2 * (slope.conj() * rest.unsqueeze(-1)).sum(-2).real
