@@ -24,7 +24,7 @@ HOMES = {
         "risdoa.testing.loss_minimum",
         "risdoa.testing.loss_gradients",
     ),
-    "model": ("risdoa.testing.models",),
+    "model": ("risdoa.testing.models", "risdoa.testing.model_learning"),
     "backend": (
         "risdoa.testing.backends",
         "risdoa.testing.backend_scenes",
