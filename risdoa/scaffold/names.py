@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from risdoa.errors import InputError
 from risdoa.registry import Registry
-from risdoa.registry.sources import canonical
+from risdoa.registry.sources import canonical, third_party
 
 LONGEST = 32
 """Letters in a name; the lines of the templates have room for so many."""
@@ -67,6 +67,11 @@ def _taken(names: Names, kind: str) -> str:
     if names.package in FOLDERS:
         return f"the folder {names.package} has another meaning"
     found = find_spec(names.package)
-    if found is not None and found.origin is not None:
-        return f"there is a module {names.package} ({found.origin}), which it would hide"
-    return ""
+    if found is None or found.origin is None or _is_plugin(names.plugin):
+        return ""
+    return f"there is a module {names.package} ({found.origin}), which it would hide"
+
+
+def _is_plugin(name: str) -> bool:
+    """Whether a distribution with plugins has the name; installing the new one replaces it."""
+    return name in {canonical(source.distribution) for source in third_party()}

@@ -134,6 +134,26 @@ def test_a_built_in_name_of_another_kind_is_free(tmp_path):
     assert write("nmse", "backend", tmp_path)
 
 
+def test_an_installed_plugin_can_be_begun_anew(tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    (site / "try_out").mkdir(parents=True)
+    (site / "try_out" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(site))
+    with pytest.raises(InputError, match="there is a module try_out"):
+        write("try-out", "loss", tmp_path)
+    info = site / "try_out-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: try-out\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[risdoa]\ntry-out = try_out\n")
+    assert write("try-out", "loss", tmp_path)
+
+
+def test_writing_needs_nothing_heavy(tmp_path, python):
+    says = "{'torch', 'numpy', 'scipy', 'pydantic'} & {*sys.modules}"
+    text = f"import sys; from risdoa.scaffold import write; write('a', 'loss', '.'); print({says})"
+    assert python("-c", text.replace("'.'", repr(str(tmp_path)))).out == "set()\n"
+
+
 def test_a_kind_without_a_template_is_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="no template for a 'scenario'") as caught:
         write("try-out", "scenario", tmp_path)
