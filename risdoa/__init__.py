@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from risdoa.api import Result, estimate
     from risdoa.arrays import Array
-    from risdoa.backends.base import Backend
+    from risdoa.backends.base import Backend, BatchedBackend
     from risdoa.covariance import Covariance
+    from risdoa.grid import search_grid
     from risdoa.losses.base import Loss
     from risdoa.models.base import Model
     from risdoa.problem import Estimates, Problem, Truth
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Array": "risdoa.arrays",
     "Backend": "risdoa.backends.base",
+    "BatchedBackend": "risdoa.backends.base",
     "Covariance": "risdoa.covariance",
     "Direct": "risdoa.sensing",
     "Estimates": "risdoa.problem",
@@ -48,12 +50,14 @@ _HOMES = {
     "estimate": "risdoa.api",
     "hookimpl": "risdoa.registry",
     "read_recording": "risdoa.reading",
+    "search_grid": "risdoa.grid",
     "write_recording": "risdoa.recordings",
 }
 
 __all__ = [
     "Array",
     "Backend",
+    "BatchedBackend",
     "Covariance",
     "Direct",
     "Estimates",
@@ -74,6 +78,7 @@ __all__ = [
     "estimate",
     "hookimpl",
     "read_recording",
+    "search_grid",
     "write_recording",
 ]
 

@@ -2,15 +2,13 @@
 
 import risdoa
 import torch
-from risdoa.backends.base import BatchedBackend
 from risdoa.errors import InputError
-from risdoa.grid import Grid, search_grid
 
 FLOOR = 0.02
 """Least share of a steering vector that must be left beside the other sources."""
 
 
-class MyBackend(BatchedBackend):
+class MyBackend(risdoa.BatchedBackend):
     """The positions whose steering vectors A span most of the signal subspace: max ‖P_A U‖².
 
     Beside the other sources, whose steering vectors have the orthonormal basis Q, a source at p
@@ -41,27 +39,33 @@ class MyBackend(BatchedBackend):
                 "use a backend that reads the measurements: --backend nf-mle",
             )
         basis = covariance.signal_subspace(sources)
-        grid = search_grid(problem.array, problem.region, self.density)
+        grid = risdoa.search_grid(problem.array, problem.region, self.density)
+        points, steps = grid.points().to(basis.real), grid.steps().to(basis.real)
         found = basis.real.new_zeros((problem.scenes, 0, 3))
         for _ in range(self.passes * sources):
             others = found[:, 1:] if found.shape[1] == sources else found
-            found = torch.cat((others, self._peak(problem, basis, others, grid)), dim=1)
+            peak = self._peak(problem, basis, others, points, steps)
+            found = torch.cat((others, peak), dim=1)
         span = torch.linalg.qr(steer(problem, found))[0]
         fitted = (span.mH @ basis).abs().square().mean(-1).sum(-1)
         return risdoa.Estimates.at(problem.positions(found), 1 - fitted)
 
     def _peak(
-        self, problem: risdoa.Problem, basis: torch.Tensor, others: torch.Tensor, grid: Grid
+        self,
+        problem: risdoa.Problem,
+        basis: torch.Tensor,
+        others: torch.Tensor,
+        points: torch.Tensor,
+        steps: torch.Tensor,
     ) -> torch.Tensor:
         """Return the best place for a source beside others, (S, 1, 3) in (φ, θ, 1/r)."""
         beside = torch.linalg.qr(steer(problem, others))[0]
-        points = grid.points().to(basis.device)
         coarse = problem.steering(problem.array, problem.positions(points).to(torch.float32))
         peak = points[gain(coarse, basis, beside).argmax(-1)].unsqueeze(1)
         low, high = problem.descent_bounds()
         offsets = torch.cartesian_prod(*[torch.tensor([0.0, -1.0, 1.0])] * 3).to(peak)
         for halvings in range(1, self.zoom + 1):
-            near = (peak + offsets * grid.steps().to(peak) / 2**halvings).clamp(low, high)
+            near = (peak + offsets * steps / 2**halvings).clamp(low, high)
             best = gain(steer(problem, near), basis, beside).argmax(-1)
             peak = near.take_along_dim(best[:, None, None], dim=1)
         return peak
