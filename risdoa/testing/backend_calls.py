@@ -24,6 +24,7 @@ from risdoa.testing.cases_scenes import (
 )
 from risdoa.testing.failures import expect, on
 from risdoa.testing.purity import tensors_of
+from risdoa.testing.refusals import answer_of
 from risdoa.testing.subject import Subject
 
 EXACT = 0.01
@@ -70,27 +71,35 @@ def solve(
     *,
     backend: Any = None,
     covariance: bool | None = None,
+    start: Estimates | None = None,
 ) -> Estimates:
     """Return what a backend, by default a fresh one, makes of scenes.
 
     It is given a covariance as ``covariance`` says, by default unless it is ``snapshots-only``, and
-    a start if it needs one.
+    a start if there is one here or it needs one.
     """
     backend = subject.make() if backend is None else backend
     given = "snapshots-only" not in subject.traits if covariance is None else covariance
-    start = near_truth(setting, scene) if "needs-start" in subject.traits else None
+    if start is None and "needs-start" in subject.traits:
+        start = near_truth(setting, scene)
     found: Estimates = backend(scene.problem, scene.covariance if given else None, start)
     return found
 
 
 def attempted(
-    subject: Subject, setting: Setting, scene: Scene, *, covariance: bool | None = None
+    subject: Subject,
+    setting: Setting,
+    scene: Scene,
+    *,
+    covariance: bool | None = None,
+    start: Estimates | None = None,
 ) -> Estimates | None:
     """Return what a backend makes of scenes, or None where it says that it cannot."""
-    try:
-        return solve(subject, setting, scene, covariance=covariance)
-    except InputError:
-        return None
+    found = answer_of(
+        lambda: solve(subject, setting, scene, covariance=covariance, start=start),
+        "estimates or an InputError",
+    )
+    return None if isinstance(found, InputError) else found
 
 
 def expect_recovered(

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import torch
 
-from risdoa.errors import InputError
 from risdoa.testing.backend_calls import (
     NOISY_DB,
     attempted,
@@ -22,6 +21,7 @@ from risdoa.testing.backend_calls import (
 from risdoa.testing.cases_scenes import Scene, Setting, near_truth
 from risdoa.testing.checks import check
 from risdoa.testing.failures import expect, on
+from risdoa.testing.refusals import expect_refusal
 from risdoa.testing.subject import Subject
 
 
@@ -96,8 +96,7 @@ def a_missing_covariance_is_refused(subject: Subject) -> None:
     setting = home_of(subject)
     scene = setting.scene(1)
     with on(f"{scene.name}, covariance = None"):
-        found = attempted(subject, setting, scene, covariance=False)
-        expect(found is None, "an InputError", "estimates")
+        expect_refusal(lambda: solve(subject, setting, scene, covariance=False))
 
 
 @check("backend", traits=("needs-start",))
@@ -105,11 +104,7 @@ def a_missing_start_is_refused(subject: Subject) -> None:
     """Without the start that it needs there is an InputError."""
     scene = home_of(subject).scene(1)
     with on(f"{scene.name}, start = None"):
-        try:
-            subject.make()(scene.problem, scene.covariance, None)
-        except InputError:
-            return
-        expect(False, "an InputError", "estimates")
+        expect_refusal(lambda: subject.make()(scene.problem, scene.covariance, None))
 
 
 @check("backend")
@@ -122,8 +117,9 @@ def a_start_that_lacks_sources(subject: Subject) -> None:
             continue
         start = replace(near_truth(setting, scene), valid=torch.tensor([valid]))
         with on(f"{scene.name}, start with valid = {valid}"):
-            given = None if "snapshots-only" in subject.traits else scene.covariance
-            found = subject.make()(scene.problem, given, start)
+            found = attempted(subject, setting, scene, start=start)
+            expect(found is not None, "estimates, as with a complete start", "an InputError")
+            assert found is not None
             expect_form(scene, found)
             expect_inside(scene, found)
 

@@ -106,6 +106,18 @@ class LosesThePairing(Altered):
         return replace(found, positions=found.positions.sort(dim=1).values)
 
 
+class LooksRightOfTheFirst(Altered):
+    """Takes the first column of the factor to be the leftmost source."""
+
+    def after(self, found, problem, covariance):
+        if covariance is None:
+            return found
+        steering = problem.steering(problem.array, found.positions)
+        first = (steering.mH @ covariance.factor[..., :1]).abs().squeeze(-1).argmax(-1)
+        leftmost = found.positions[torch.arange(problem.scenes), first, 0]
+        return replace(found, valid=found.valid & (found.positions[..., 0] >= leftmost[:, None]))
+
+
 class ReturnsDegrees(Altered):
     def after(self, found, problem, covariance):
         degrees = torch.tensor([180 / torch.pi, 180 / torch.pi, 1.0], dtype=torch.float64)
@@ -391,6 +403,12 @@ MUTANTS = [
         "the-factor-of-the-covariance",
     ),
     faulty("pairing-lost", LosesThePairing, "azimuths of one source, ranges of another", EXACT),
+    faulty(
+        "first-is-leftmost",
+        LooksRightOfTheFirst,
+        "loses what is left of the first source",
+        "the-order-of-the-sources",
+    ),
     faulty("degrees", ReturnsDegrees, "angles in degrees", EXACT, "stays-in-the-region"),
     faulty("mirrored", Mirrors, "angles of the wrong sign", "the-mirror-image"),
     faulty("conjugated", Conjugates, "conjugated covariance", EXACT, "the-mirror-image"),
