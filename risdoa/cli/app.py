@@ -18,6 +18,10 @@ from risdoa.cli.reporting import INTERRUPTED, report
 from risdoa.registry.builtins import COMMANDS
 from risdoa.registry.costs import STRAY
 
+ALONE = {"TORCH_DEVICE_BACKEND_AUTOLOAD": "0", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""Switches of torch and pydantic, which else import what other distributions have for them, and
+fail where the metadata of any distribution are damaged."""
+
 
 @click.group(
     cls=ExtensibleGroup,
@@ -37,11 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 a check not met, 4 a plugin that
     cannot be loaded, 130 interrupted. ``--debug`` is understood anywhere before ``--``.
 
-    Without ``arguments`` the process's own are taken, and its stdout ends here.
+    Without ``arguments`` the process's own are taken: it is all risdoa's then, and ends here.
     """
-    code = _run(list(sys.argv[1:] if arguments is None else arguments))
-    if arguments is None:
-        _seal(code)
+    if arguments is not None:
+        return _run(list(arguments))
+    for switch, value in ALONE.items():
+        os.environ.setdefault(switch, value)
+    code = _run(sys.argv[1:])
+    _seal(code)
     return code
 
 

@@ -51,8 +51,8 @@ AXES = ("azimuth", "elevation", "range")
 )
 @click.option(
     "--model",
-    type=PluginName("model"),
-    help="Covariance model; by default sample, or the one of the checkpoint.",
+    type=PluginName("model", "none"),
+    help="Covariance model, or none; by default sample, or the one of the checkpoint.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Run or checkpoint of a model.")
 @click.option(

@@ -158,12 +158,12 @@ class IntList(click.ParamType):  # type: ignore[type-arg]
 
 
 class PluginName(click.ParamType):  # type: ignore[type-arg]
-    """The name of a plugin of one kind; the shell completes it."""
+    """The name of a plugin of one kind, or a word besides; the shell completes it."""
 
     name = "name"
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, *besides: str) -> None:
+        self.kind, self.besides = kind, besides
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the name, which exists.
@@ -171,14 +171,16 @@ class PluginName(click.ParamType):  # type: ignore[type-arg]
         Raises:
             UnknownNameError: No plugin of this kind has this name.
         """
-        registry().find(self.kind, value)
+        if value not in self.besides:
+            registry().find(self.kind, value)
         return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin like ``incomplete``."""
-        return completions(ctx, self.kind, "", incomplete)
+        words = [CompletionItem(word) for word in self.besides if word.startswith(incomplete)]
+        return [*completions(ctx, self.kind, "", incomplete), *words]
 
 
 class PluginChain(click.ParamType):  # type: ignore[type-arg]

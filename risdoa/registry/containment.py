@@ -11,6 +11,8 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import Generic, TextIO, TypeVar
 
+from risdoa.errors import RisdoaError
+
 T = TypeVar("T")
 
 _LONGEST = 300
@@ -33,7 +35,9 @@ class Failure:
 
     def __str__(self) -> str:
         """Describe the error in one line, even if it cannot describe itself."""
-        text = " ".join("".join(traceback.format_exception_only(self.error)).split())
+        known = isinstance(self.error, RisdoaError)
+        lines = [str(self.error)] if known else traceback.format_exception_only(self.error)
+        text = " ".join("".join(lines).split())
         return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -47,7 +47,7 @@ class Cost:
                 'name factories as "package.module:Class" strings and import on use'
             )
         if self.threads:
-            notes.append(f"{distribution} leaves {self.threads} thread(s) running when listed")
+            notes.append(f"{distribution} leaves threads running when it is listed: {self.threads}")
         return tuple(notes)
 
 

@@ -28,6 +28,9 @@ from risdoa.registry.sources import (
 
 _LIST = "`risdoa plugins list` shows what is installed"
 
+_MOST = 3
+"""Distributions that could not be loaded are named up to here, and counted beyond."""
+
 
 class Registry:
     """The plugins of one process; it loads what it is asked for, when it is asked.
@@ -215,10 +218,11 @@ def _unknown(kind: str, name: str, rows: list[Row], known: list[str]) -> RisdoaE
     """Return the error for a name that finds nothing; it mentions what could not be loaded."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"use {some(known)}"
-    lost = {row.distribution for row in rows if row.name is None and row.status == "broken"}
+    lost = sorted({row.distribution for row in rows if row.name is None and row.status == "broken"})
     if lost:
-        many = ", ".join(sorted(lost))
-        hint += f" ({many} could not be loaded; `risdoa plugins list` says why)"
+        more = [f"{len(lost) - _MOST} more"] if len(lost) > _MOST else []
+        names = ", ".join([*lost[:_MOST], *more])
+        hint += f" ({names} could not be loaded; `risdoa plugins list` says why)"
     return UnknownNameError(f"no {kind} is called {name!r}", hint)
 
 
