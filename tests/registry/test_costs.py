@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_the_builtins_are_not_named(discover, monkeypatch):
 def test_the_folder_is_put_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert isinstance(attempt(lambda: os.chdir("/")), Success)
-    assert os.getcwd() == str(tmp_path)
+    assert Path.cwd() == tmp_path
 
 
 def test_a_folder_that_is_gone_is_left_alone(tmp_path, monkeypatch):
@@ -134,10 +135,10 @@ def test_a_closed_stdout_is_no_obstacle(monkeypatch):
 
 def test_the_true_stdout_is_there_for_what_shall_go_to_it(capfd):
     with stdout_to_stderr() as stream:
-        print("to stderr")
+        sys.stdout.write("to stderr\n")
         os.write(1, b"to stderr too\n")
-        print("to stdout", file=stream)
-    print("afterwards")
+        stream.write("to stdout\n")
+    sys.stdout.write("afterwards\n")
     captured = capfd.readouterr()
     assert captured.out == "to stdout\nafterwards\n"
     assert captured.err.splitlines() == ["to stderr", "to stderr too"]
