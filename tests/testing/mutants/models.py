@@ -178,8 +178,8 @@ class IsComplexUnderAutocast(Small):
     """Complex numbers have no bfloat16."""
 
     def hidden(self, features):
-        pairs = self.first(features).unflatten(-1, (-1, 2))
-        return torch.cat([torch.view_as_complex(pairs).abs()] * 2, dim=-1)
+        one, other = self.first(features).chunk(2, dim=-1)
+        return torch.cat([torch.complex(one, other).abs()] * 2, dim=-1)
 
 
 class NeedsTheCount(Small):
