@@ -82,7 +82,7 @@ def estimate(
         source = read_recording(source, reader=reader, settings=settings, registry=registry)
     recording = _recording(source, positions_m, wavelength_m)
     region = None if region_deg_m is None else _region(region_deg_m)
-    options = options_of(chosen.settings or {}, chosen.steering)
+    options = options_of(chosen.settings or {}, "steering", chosen.steering)
     steering = registry.create("steering", chosen.steering, **options)
     problem = recording.problem(steering, region, sources)
     if problem.sources is None:

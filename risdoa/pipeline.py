@@ -72,7 +72,9 @@ def build_chain(
     settings = settings or {}
     parts = chain.split(",") if isinstance(chain, str) else chain
     names = [part.strip() for part in parts]
-    backends = [registry.create("backend", name, **options_of(settings, name)) for name in names]
+    backends = [
+        registry.create("backend", name, **options_of(settings, "backend", name)) for name in names
+    ]
     made = _model(registry, model, settings, checkpoint)
     traits = [registry.find("backend", name).record.traits for name in names]
     return Chain(None if all("snapshots-only" in each for each in traits) else made, backends)
@@ -89,10 +91,11 @@ def _model(
             f"the model {name!r} is learned: it needs a checkpoint",
             "train one with `risdoa train --out RUN`, then give --checkpoint RUN",
         )
+    options = options_of(settings, "model", name)
     if checkpoint is None:
-        model: Model = registry.create("model", name, **options_of(settings, name))
+        model: Model = registry.create("model", name, **options)
         return model
-    loaded, metadata = load_model(checkpoint, registry, options_of(settings, name))
+    loaded, metadata = load_model(checkpoint, registry, options)
     if metadata.model != name:
         raise InputError(
             f"{checkpoint} holds a model {metadata.model!r}, asked for was {name!r}",

@@ -38,7 +38,8 @@ def read_recording(
     file, registry = Path(path), registry or Registry.discover()
     check_file(file)
     chosen = registry.find(KIND, reader) if reader else reader_of(file, registry)
-    read = registry.create(KIND, chosen.qualified, **options_of(settings or {}, chosen.qualified))
+    options = options_of(settings or {}, KIND, chosen.qualified)
+    read = registry.create(KIND, chosen.qualified, **options)
     recording = read(file)
     if not isinstance(recording, Recording):
         raise RisdoaError(

@@ -178,7 +178,7 @@ def test_every_setting_is_an_option_of_its_plugin():
     registry = risdoa.Registry.discover({"RISDOA_PLUGINS_ALLOW": ""})
     kinds = {name: kind for kind in KINDS for name in registry.names(kind)}
     pages = " ".join(" ".join(text_of(page).split()) for page in PAGES)
-    settings = set(re.findall(r"--set ([a-z-]+)\.([a-z_]+)=([^\s`]+)", pages))
+    settings = set(re.findall(r"--set (?:[a-z]+:)?([a-z-]+)\.([a-z_]+)=([^\s`)]+)", pages))
     assert len(settings) > 5
     for plugin, option, value in settings:
         if plugin not in OTHERS:

@@ -105,7 +105,7 @@ def command(
     reject_unused(settings, [scenario, *_names(specs)])
     if out is not None:
         check_folder(out)
-    options = options_of(settings, scenario)
+    options = options_of(settings, "scenario", scenario)
     made = registry().create("scenario", scenario, **options)
     setup = Setup(
         scenario=made,
@@ -117,7 +117,7 @@ def command(
         bound=bound,
     )
     with progress_bar("comparing") as progress:
-        result = compare(setup, _methods(specs, settings), progress)
+        result = compare(setup, _methods(specs, settings, scenario), progress)
     meta = provenance(
         registry=registry(),
         setup=setup,
@@ -142,7 +142,13 @@ def _names(specs: Sequence[MethodSpec]) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def _methods(specs: Sequence[MethodSpec], settings: Settings) -> list[Method]:
+def _steering_settings(settings: Settings, scenario: str) -> Settings:
+    """Return the settings for steering models; a name that the scenario has too means that one."""
+    taken = {scenario, scenario.rpartition("/")[2]}
+    return {name: options for name, options in settings.items() if name not in taken}
+
+
+def _methods(specs: Sequence[MethodSpec], settings: Settings, scenario: str) -> list[Method]:
     """Return the methods, ready to run."""
     from risdoa.evaluation.methods import Method  # noqa: PLC0415 - not for --help
     from risdoa.pipeline import build_chain  # noqa: PLC0415
@@ -153,12 +159,12 @@ def _methods(specs: Sequence[MethodSpec], settings: Settings) -> list[Method]:
             registry(),
             model=spec.model,
             chain=",".join(spec.chain),
-            settings={name: options_of(settings, name) for name in (spec.model, *spec.chain)},
+            settings=settings,
             checkpoint=spec.run,
         )
         steering = None
         if spec.steering is not None:
-            options = options_of(settings, spec.steering)
+            options = options_of(_steering_settings(settings, scenario), "steering", spec.steering)
             told = registry().find("steering", spec.steering).name
             steering = (told, registry().create("steering", spec.steering, **options))
         methods.append(Method(spec.label, chain, steering))

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from risdoa.cli.output import echo_json, echo_table, examples, json_alone, progress_bar
 from risdoa.errors import InputError, UnknownNameError
-from risdoa.registry import Registry, options_of
+from risdoa.registry import Registry, options_of, unused
 
 __all__ = [
     "FloatList",
@@ -48,7 +48,7 @@ def registry(context: click.Context | None = None) -> Registry:
 
 
 def parse_settings(texts: Iterable[str]) -> Settings:
-    """Read ``plugin.option=value`` texts; hyphens in an option's name count as underscores.
+    """Read ``[kind:]plugin.option=value`` texts; hyphens in an option count as underscores.
 
     Raises:
         InputError: A text has another form, or sets an option twice.
@@ -74,12 +74,10 @@ def reject_unused(settings: Collection[str], names: Iterable[str]) -> None:
     Raises:
         InputError: ``--set`` names a plugin that is not among ``names``.
     """
-    used = list(names)
-    known = {*used, *(name.rpartition("/")[2] for name in used)}
-    for name in settings:
-        if name not in known:
-            hint = f"the plugins in use are {', '.join(sorted(used)) or 'none'}"
-            raise InputError(f"--set {name}.…: this command does not use {name!r}", hint)
+    used = sorted(set(names))
+    for name in unused(settings, used):
+        hint = f"the plugins in use are {', '.join(used) or 'none'}"
+        raise InputError(f"--set {name}.…: this command does not use {name!r}", hint)
 
 
 set_option = click.option(

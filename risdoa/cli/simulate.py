@@ -69,7 +69,9 @@ def command(
             f"a recording is a .npz file, got --out {out}", f"use {out.with_suffix('.npz')}"
         )
     reject_unused(settings, [scenario])
-    _simulate(scenario, options_of(settings, scenario), scenes, sources, snr_db, seed, out)
+    _simulate(
+        scenario, options_of(settings, "scenario", scenario), scenes, sources, snr_db, seed, out
+    )
     click.echo(f"wrote {scenes} scenes to {out}", err=True)
 
 

@@ -45,6 +45,7 @@ def validated(name: str, model: type[BaseModel], given: Mapping[str, object]) ->
         UnknownNameError: There is no such option.
     """
     fields = model.model_fields
+    given = {option.replace("-", "_"): value for option, value in given.items()}
     for option in given:
         if option not in fields:
             raise UnknownNameError(f"{name} has no option {option!r}", _hint(name, fields, option))

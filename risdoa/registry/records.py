@@ -160,7 +160,25 @@ def _require(correct: bool, field: str, expected: str, value: object) -> None:
         raise ValueError(f"Plugin.{field} must be {expected}, not {value!r}")
 
 
-def options_of(settings: Mapping[str, Mapping[str, V]], name: str) -> dict[str, V]:
-    """Return the options set for a plugin, under its bare or its qualified name."""
+def options_of(settings: Mapping[str, Mapping[str, V]], kind: str, name: str) -> dict[str, V]:
+    """Return the options set for a plugin.
+
+    They stand under its bare or its qualified name, or, where plugins of several kinds share a
+    name, under ``kind:name``.
+    """
     bare = name.rpartition("/")[2]
-    return {**settings.get(bare, {}), **settings.get(name, {})}
+    keys = (bare, name, f"{kind}:{bare}", f"{kind}:{name}")
+    return {option: value for key in keys for option, value in settings.get(key, {}).items()}
+
+
+def unused(settings: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return the keys of settings that belong to none of the plugins called ``names``."""
+    used = list(names)
+    known = {*used, *(name.rpartition("/")[2] for name in used)}
+    return [key for key in settings if _named(key) not in known]
+
+
+def _named(key: str) -> str:
+    """Return the plugin that a key of settings names, with or without its kind."""
+    kind, _, name = key.partition(":")
+    return name if kind in KINDS else key

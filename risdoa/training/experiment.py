@@ -11,7 +11,7 @@ from risdoa.errors import InputError
 from risdoa.losses.combination import Combination, Term
 from risdoa.losses.grammar import parse_losses
 from risdoa.models.learned import LearnedModel
-from risdoa.registry import Registry
+from risdoa.registry import Registry, options_of, unused
 from risdoa.scenarios.base import Scenario
 from risdoa.training.config import TrainConfig
 from risdoa.training.data import Stream, generator, scenes, stream_seed
@@ -38,7 +38,7 @@ class Experiment:
         weights = parse_losses(config.loss)
         _refuse_unused(config, [config.scenario, config.model, *weights])
         config = _resolved(config, registry, list(weights))
-        scenario = registry.create("scenario", config.scenario, **_options(config, config.scenario))
+        scenario = _made(registry, config, "scenario", config.scenario)
         loss = Combination(
             _term(registry, config, name, weight) for name, weight in weights.items()
         )
@@ -55,8 +55,13 @@ class Experiment:
 
 def _term(registry: Registry, config: TrainConfig, name: str, weight: float) -> Term:
     """Return a loss with its weight and the traits of its record."""
-    loss = registry.create("loss", name, **_options(config, name))
-    return Term(name, loss, weight, registry.find("loss", name).record.traits)
+    traits = registry.find("loss", name).record.traits
+    return Term(name, _made(registry, config, "loss", name), weight, traits)
+
+
+def _made(registry: Registry, config: TrainConfig, kind: str, name: str) -> Any:
+    """Return a plugin with its options."""
+    return registry.create(kind, name, **options_of(config.options, kind, name))
 
 
 def fresh_model(config: TrainConfig, registry: Registry) -> LearnedModel:
@@ -67,7 +72,7 @@ def fresh_model(config: TrainConfig, registry: Registry) -> LearnedModel:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(config.seed, Stream.WEIGHTS))
-        model = registry.create("model", config.model, **_options(config, config.model))
+        model = _made(registry, config, "model", config.model)
     if not isinstance(model, LearnedModel):
         raise InputError(
             f"the model {config.model!r} has nothing to train", "use --model hybrid, say"
@@ -79,15 +84,14 @@ def _resolved(config: TrainConfig, registry: Registry, losses: list[str]) -> Tra
     """Return the configuration with every option of every plugin spelt out."""
     kinds = [("scenario", config.scenario), ("model", config.model)]
     kinds += [("loss", name) for name in losses]
-    options = {name: registry.resolve(kind, name, **_options(config, name)) for kind, name in kinds}
-    kept = {name: values for name, values in options.items() if values}
+    bare = [name.rpartition("/")[2] for _, name in kinds]
+    kept = {}
+    for kind, name in kinds:
+        values = registry.resolve(kind, name, **options_of(config.options, kind, name))
+        shared = bare.count(name.rpartition("/")[2]) > 1
+        if values:
+            kept[f"{kind}:{name}" if shared else name] = values
     return config.model_copy(update={"options": kept})
-
-
-def _options(config: TrainConfig, name: str) -> dict[str, Any]:
-    """Return the options of a plugin, under its bare or its qualified name."""
-    bare = name.rpartition("/")[2]
-    return {**config.options.get(bare, {}), **config.options.get(name, {})}
 
 
 def _check_device(name: str) -> None:
@@ -100,10 +104,8 @@ def _check_device(name: str) -> None:
 
 
 def _refuse_unused(config: TrainConfig, names: list[str]) -> None:
-    used = {*names, *(name.rpartition("/")[2] for name in names)}
-    for name in config.options:
-        if name not in used:
-            raise InputError(
-                f"options for {name!r}, which this training does not use",
-                f"the plugins in use are {', '.join(sorted(names))}",
-            )
+    for name in unused(config.options, names):
+        raise InputError(
+            f"options for {name!r}, which this training does not use",
+            f"the plugins in use are {', '.join(sorted(names))}",
+        )

@@ -15,6 +15,7 @@ from risdoa.checkpoints import Metadata, load_weights, read_checkpoint, save_che
 from risdoa.losses.combination import Combination
 from risdoa.models.learned import LearnedModel
 from risdoa.problem import Truth
+from risdoa.registry import options_of
 from risdoa.training.data import Stream, generator, scenes
 from risdoa.training.experiment import Experiment
 from risdoa.training.history import EpochRecord, History, average, grad_text
@@ -121,7 +122,7 @@ class Trainer:
         return Metadata(
             model=model.name,
             qualified=model.qualified,
-            options=config.options.get(config.model, {}),
+            options=options_of(config.options, "model", config.model),
             steering=self.experiment.steering,
             scenario=config.scenario,
             loss=config.loss,

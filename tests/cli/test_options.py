@@ -11,10 +11,10 @@ from risdoa.errors import InputError, UnknownNameError
 
 
 def test_settings_are_read_by_plugin_and_option():
-    texts = ["newton.iterations=20", "newton.step-size=0.5", "acme.org/nf-mle.form=a=b"]
+    texts = ["newton.iterations=20", "newton.step-size=0.5", "backend:acme.org/nf-mle.form=a=b"]
     assert options.parse_settings(texts) == {
         "newton": {"iterations": "20", "step_size": "0.5"},
-        "acme.org/nf-mle": {"form": "a=b"},
+        "backend:acme.org/nf-mle": {"form": "a=b"},
     }
 
 
@@ -31,14 +31,23 @@ def test_a_setting_given_twice_is_refused():
 
 def test_options_of_a_plugin_are_found_by_either_name():
     settings = {"mine": {"a": "1", "b": "1"}, "acme/mine": {"b": "2"}}
-    assert options.options_of(settings, "acme/mine") == {"a": "1", "b": "2"}
-    assert options.options_of(settings, "other") == {}
+    assert options.options_of(settings, "loss", "acme/mine") == {"a": "1", "b": "2"}
+    assert options.options_of(settings, "loss", "other") == {}
+
+
+def test_options_may_name_the_kind_too():
+    settings = {"mine": {"a": "1", "b": "1"}, "loss:mine": {"b": "2"}, "model:x/mine": {"b": "3"}}
+    assert options.options_of(settings, "loss", "x/mine") == {"a": "1", "b": "2"}
+    assert options.options_of(settings, "model", "x/mine") == {"a": "1", "b": "3"}
+    assert options.options_of(settings, "backend", "mine") == {"a": "1", "b": "1"}
 
 
 def test_settings_for_plugins_that_are_not_used_are_refused():
-    options.reject_unused({"newton": {}}, ["music", "acme/newton"])
-    with pytest.raises(InputError, match="newtn"):
-        options.reject_unused({"newtn": {}}, ["music", "newton"])
+    used = {"newton": {}, "backend:newton": {}, "backend:acme/newton": {}}
+    options.reject_unused(used, ["music", "acme/newton"])
+    for name in ("newtn", ":newton", "bakend:newton", "other/newton"):
+        with pytest.raises(InputError, match=name):
+            options.reject_unused({name: {}}, ["music", "acme/newton"])
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def command(plugin: Reference, settings: Settings, as_json: bool) -> None:
     """
     found = registry().find(*plugin)
     reject_unused(settings, [found.qualified])
-    outcomes = _outcomes(found, options_of(settings, found.qualified))
+    outcomes = _outcomes(found, options_of(settings, found.kind, found.qualified))
     failed = [each for each in outcomes if each.status == "failed"]
     if as_json:
         echo_json(_document(found, outcomes))
