@@ -96,12 +96,12 @@ class Registry:
 
     def having(self, kind: str, trait: str) -> list[Registered]:
         """Return the built-ins with a trait, or, where there is none, the others with it."""
-        for loaded in ("_own", "_others"):
-            plugins: list[Registered] = getattr(self, loaded).plugins
-            found = [each for each in plugins if each.kind == kind and trait in each.record.traits]
-            if found:
-                return found
-        return []
+
+        def among(loaded: Loaded) -> list[Registered]:
+            plugins = (plugin for plugin in loaded.plugins if plugin.kind == kind)
+            return [plugin for plugin in plugins if trait in plugin.record.traits]
+
+        return among(self._own) or among(self._others)
 
     def create(self, kind: str, name: str, /, **options: object) -> Any:
         """Import the plugin's factory and call it with the options, converted and checked.

@@ -13,7 +13,7 @@ API = 1
 OLDEST_API = 1
 """The oldest plugin interface that still works."""
 
-ENDING: dict[int, str] = {}
+ENDING: Mapping[int, str] = {}
 """The release that drops each interface from ``OLDEST_API`` up to ``API`` - 1.
 
 It is two minor releases, and at least a year, after the release that brought the successor.
