@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import Generic, TextIO, TypeVar
 
 from risdoa.errors import RisdoaError
@@ -44,16 +47,37 @@ class Failure:
 def attempt(action: Callable[[], T]) -> Success[T] | Failure:
     """Run ``action``; whatever it raises is returned and whatever it prints goes to stderr.
 
-    This is the one place that catches everything: a plugin may raise anything, ``SystemExit``
-    included, and must not end another plugin's command. An interrupt is the user's and passes.
+    This is the one place that catches everything: a plugin may raise anything, ``SystemExit`` and
+    ``KeyboardInterrupt`` included, and must not end another plugin's command. When the user
+    interrupts, that passes.
     """
+    interrupts: list[int] = []
     try:
-        with _surroundings_kept(), stdout_to_stderr():
+        with _noted(interrupts), _surroundings_kept(), stdout_to_stderr():
             return Success(action())
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - the plugin boundary, see above
+    except BaseException as error:  # the plugin boundary, see above
+        if interrupts:
+            raise
         return Failure(error)
+
+
+@contextmanager
+def _noted(interrupts: list[int]) -> Iterator[None]:
+    """Write down the interrupts that come from outside, and keep the handler there is."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager

@@ -58,6 +58,8 @@ def test_a_bare_import_is_light(python, arguments):
         ["plugins", "list"],
         ["plugins", "list", "--help"],
         ["plugins", "list", "--json"],
+        ["plugins", "check", "--help"],
+        ["plugins", "new", "--help"],
         *([name, "--help"] for name in app.COMMANDS),
     ],
     ids=" ".join,

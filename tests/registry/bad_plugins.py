@@ -99,6 +99,7 @@ BAD = {
     "bad-syntax": Bad("def broken(:", ("SyntaxError",)),
     "bad-module": Bad("import no_such_module", ("No module named 'no_such_module'",)),
     "bad-exit": Bad("import sys; sys.exit(3)", ("SystemExit: 3",)),
+    "bad-interrupt": Bad("raise KeyboardInterrupt", ("KeyboardInterrupt",)),
     "bad-raises": hook("raise OSError('in the hook')", "OSError: in the hook"),
     "bad-late": hook(ONE + "; raise OSError('late')", "OSError: late"),
     "bad-none": hook("return None", "risdoa_losses returned None"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from textwrap import dedent
 
@@ -22,6 +23,7 @@ IMPORTS = {
     "runtime error": ("raise RuntimeError('no licence')", "no licence"),
     "system exit": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "base exception": ("raise BaseException('odd')", "odd"),
+    "an interrupt that is none": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "generator exit": ("raise GeneratorExit", "GeneratorExit"),
     "endless recursion": ("def f(): f()\nf()", "RecursionError"),
     "several lines": ("raise ValueError('one\\ntwo')", "one two"),
@@ -174,9 +176,16 @@ def test_what_a_plugin_prints_goes_to_stderr(install, discover, capfd):
 
 
 def test_an_interrupt_during_an_import_is_the_users(install, discover):
-    install("acme-losses", "raise KeyboardInterrupt")
+    install("acme-losses", "import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     with pytest.raises(KeyboardInterrupt):
         discover().rows()
+
+
+def test_a_handler_that_a_plugin_sets_is_taken_away(install, discover):
+    before = signal.getsignal(signal.SIGINT)
+    install("acme-losses", "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    assert len(_others(discover())) == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_broken_plugin_does_not_corrupt_the_list(install, cli):
