@@ -110,6 +110,28 @@ class Array:
         """The far-field limit 2D²/λ in metres."""
         return 2 * self.diameter**2 / self.wavelength
 
+    def lines(self) -> tuple[Array, Array] | None:
+        """Return the lines along x and along y whose product the array is, or None.
+
+        It is one where element iy·N_x + ix stands at (x_ix, y_iy, 0), to 1e-7 wavelengths, in every
+        scene, and all elements are equal.
+        """
+        if self.positions.ndim != 2 or self.gains is not None or not self.is_planar:
+            return None
+        x, y = self.positions[:, 0], self.positions[:, 1]
+        near = 1e-7 * self.wavelength
+        width = int(((y - y[0]).abs() > near).to(torch.int8).argmax()) or self.count
+        if self.count % width:
+            return None
+        line, rest = self.positions[:width], self.positions[::width]
+        product = torch.cartesian_prod(y[::width], x[:width]).reshape(-1, 2)
+        if bool(((product - torch.stack((y, x), dim=-1)).abs() > near).any()):
+            return None
+        level = torch.tensor([1.0, 0.0, 0.0]).to(line)
+        return changed(self, positions=line * level), changed(
+            self, positions=rest * level[[1, 0, 2]]
+        )
+
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Array:

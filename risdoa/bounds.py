@@ -96,7 +96,7 @@ def _safe_inverse(matrix: Tensor) -> Tensor:
 
 def _deterministic(truth: Truth, signals: Tensor) -> Tensor:
     search = invert_range(truth.positions.to(torch.float64))
-    stats = likelihood.grams(truth.problem, search)
+    stats = likelihood.grams(truth.problem.to(dtype=torch.complex128), search)
     information = likelihood.deterministic_information(stats, signals)
     information = information / _noise(truth.problem)[:, None, None]
     return position_covariance(information, search, truth.problem.free)
@@ -104,7 +104,7 @@ def _deterministic(truth: Truth, signals: Tensor) -> Tensor:
 
 def _stochastic(truth: Truth) -> Tensor:
     search = invert_range(truth.positions.to(torch.float64))
-    stats = likelihood.grams(truth.problem, search)
+    stats = likelihood.grams(truth.problem.to(dtype=torch.complex128), search)
     model = likelihood.stochastic(stats, truth.powers.to(torch.float64), _noise(truth.problem))
     return position_covariance(model.curvature, search, truth.problem.free)
 

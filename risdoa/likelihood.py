@@ -47,31 +47,42 @@ class Grams:
 
 
 def observed(problem: Problem, search: Tensor) -> Tensor:
-    """Return V_l = G_l [A, ∂A] in double precision.
+    """Return V_l = G_l [A, ∂A], in the precision of the snapshots.
 
     Shapes:
-        search: (S, K, 3) rad, rad, 1/m. Returns (S, L or 1, M, 4K) complex128.
+        search: (S·C, K, 3) rad, rad, 1/m, C sets of sources a scene, one scene after the other.
+        Returns (S·C, L or 1, M, 4K) complex.
     """
-    steering, slopes = problem.steering.derivatives(
-        problem.array, invert_range(search.to(torch.float64))
-    )
+    count = search.shape[1]
+    places = search.to(torch.float64).reshape(problem.scenes, -1, 3)
+    steering, slopes = problem.steering.derivatives(problem.array, invert_range(places))
+    steering, slopes = steering.unflatten(-1, (-1, count)), slopes.unflatten(-2, (-1, count))
     columns = torch.cat((steering, slopes.flatten(-2)), dim=-1)
-    return problem.snapshots.sensing.observe(columns)
+    seen = problem.snapshots.sensing.observe(columns.flatten(-2).to(problem.snapshots.values.dtype))
+    apart: Tensor = seen.unflatten(-1, columns.shape[-2:]).movedim(-2, 1)
+    return apart.flatten(0, 1)
 
 
 def grams(problem: Problem, search: Tensor, values: Tensor | None = None) -> Grams:
-    """Return the statistics at positions (φ, θ, w).
+    """Return the statistics at positions (φ, θ, w), in the precision of the snapshots.
 
     ``values`` (S, L, M) replace the problem's snapshots, as a bound does with noise-free ones.
+    Single precision is enough for a search; a last descent and a bound take double.
+
+    Shapes:
+        search: (S·C, K, 3), C sets of sources a scene, one scene after the other.
     """
     snapshots = problem.snapshots
-    values = (snapshots.values if values is None else values).to(torch.complex128)
+    values = snapshots.values if values is None else values.to(snapshots.values.dtype)
+    energy = (values.real**2 + values.imag**2).sum(-1)
     columns = observed(problem, search)
+    sets = len(search) // problem.scenes
     adjoint = columns.mH
+    moments = adjoint @ values.repeat_interleave(sets, dim=0).unsqueeze(-1)
     return Grams(
         gram=adjoint @ columns,
-        moments=(adjoint @ values.unsqueeze(-1)).squeeze(-1),
-        energy=(values.real**2 + values.imag**2).sum(-1),
+        moments=moments.squeeze(-1),
+        energy=energy.repeat_interleave(sets, dim=0),
         blocks=snapshots.block_index,
         outputs=snapshots.outputs,
         sources=search.shape[1],
@@ -110,12 +121,17 @@ class Evaluation:
     gradient: Tensor
     curvature: Tensor
 
+    def to(self, dtype: torch.dtype) -> Evaluation:
+        """Return it in another real precision."""
+        return Evaluation(self.cost.to(dtype), self.gradient.to(dtype), self.curvature.to(dtype))
+
 
 def _regularised(gram: Tensor) -> Tensor:
     """Return a K × K Gram matrix with a load at rounding level, so that it can be inverted."""
     scale = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
     eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    return gram + (1e-13 * scale + 1e-300) * eye
+    precision = torch.finfo(gram.dtype)
+    return gram + (500 * precision.eps * scale + precision.tiny) * eye
 
 
 def _spread(weights: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ def minimise(
     to the box, and is taken only if the cost falls; μ falls where the cost did as the model said,
     and rises where it fell by much less or rose.
     A scene has converged when the decrease that its model promises is below ``tolerance`` times the
-    cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes are
-    not evaluated again.
+    cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes stay
+    where they are, and are not evaluated again once half of those at work have converged.
 
     Shapes:
         evaluate: (points (S', Q), scene indices (S',)) -> Evaluation of those scenes.
@@ -50,41 +50,44 @@ def minimise(
     """
     lower, upper = lower.expand_as(start), upper.expand_as(start)
     point = start.clamp(lower, upper)
-    scenes = torch.arange(len(point), device=point.device)
-    state = evaluate(point, scenes)
+    work = torch.arange(len(point), device=point.device)
+    state = evaluate(point, work)
     cost, gradient, curvature = state.cost.clone(), state.gradient.clone(), state.curvature.clone()
     damping = torch.full_like(cost, 1e-3)
     done = torch.zeros_like(cost, dtype=torch.bool)
     count = torch.zeros_like(cost, dtype=torch.int64)
     for _ in range(iterations):
-        active = torch.nonzero(~done).squeeze(-1)
-        if not len(active):
+        work = _still_at_work(work, done)
+        if not len(work):
             break
-        step = _step(
-            point[active],
-            gradient[active],
-            curvature[active],
-            damping[active],
-            lower[active],
-            upper[active],
-        )
-        trial = (point[active] + step).clamp(lower[active], upper[active])
-        moved = trial - point[active]
-        promise = -_predicted(moved, gradient[active], curvature[active])
-        result = evaluate(trial, active)
-        better = result.cost < cost[active]
-        gain = (cost[active] - result.cost) / promise.clamp_min(1e-300)
-        count[active] += 1
-        small = promise.abs() <= tolerance * cost[active].abs().clamp_min(max(scale, 1e-300))
-        taken = active[better]
+        bounds = lower[work], upper[work]
+        step = _step(point[work], gradient[work], curvature[work], damping[work], *bounds)
+        trial = (point[work] + step).clamp(*bounds)
+        moved = trial - point[work]
+        promise = -_predicted(moved, gradient[work], curvature[work])
+        result = evaluate(trial, work)
+        better = (result.cost < cost[work]) & ~done[work]
+        gain = (cost[work] - result.cost) / promise.clamp_min(1e-300)
+        count[work] += ~done[work]
+        small = promise.abs() <= tolerance * cost[work].abs().clamp_min(max(scale, 1e-300))
+        taken = work[better]
         point[taken] = trial[better]
         cost[taken] = result.cost[better]
         gradient[taken] = result.gradient[better]
         curvature[taken] = result.curvature[better]
-        damping[active] = _damped(damping[active], better, gain)
-        done[active] = small | (damping[active] > 1e8)
+        damping[work] = _damped(damping[work], better, gain)
+        done[work] |= small | (damping[work] > 1e8)
         damping.clamp_(min=1e-9)
     return Minimum(point, cost, curvature, done, count)
+
+
+def _still_at_work(work: Tensor, done: Tensor) -> Tensor:
+    """Return the problems to evaluate: those at work before, without the done once these are half.
+
+    A regular batch is cheaper for each than a chosen few.
+    """
+    left = work[~done[work]]
+    return left if 2 * len(left) <= len(work) else work
 
 
 def _damped(damping: Tensor, better: Tensor, gain: Tensor) -> Tensor:

@@ -131,6 +131,11 @@ class Problem:
         found = folded(invert_range(search))
         return torch.where(self.free, found, self.region[:, 0].to(found.dtype))
 
+    def prepared(self, memory: int) -> Problem:
+        """Return the same problem, its sensing laid out for many products in ``memory`` bytes."""
+        sensing = self.snapshots.sensing.prepared(memory)
+        return changed(self, snapshots=changed(self.snapshots, sensing=sensing))
+
     def select(self, scenes: Tensor) -> Problem:
         """Return the problem of the chosen scenes."""
         return changed(

@@ -71,6 +71,13 @@ class Sensing(ABC):
         back = self.equalised_adjoint(seen).mean(-2).movedim(0, -1)
         return (vectors.conj() * back).sum(-2).real
 
+    def prepared(self, memory: int) -> Sensing:
+        """Return the same sensing, laid out for many calls of :meth:`observe`; itself by default.
+
+        ``memory`` bounds the bytes that this may take.
+        """
+        return self
+
     @abstractmethod
     def select(self, scenes: Tensor) -> Sensing:
         """Return the sensing of the chosen scenes."""
@@ -120,6 +127,8 @@ class RisCoded(Sensing):
     Shapes:
         channel: (…, M, N) complex, base station ↔ surface.
         codes: (…, L, N) complex, the configuration of every snapshot.
+        stacked: (S, N, L·M) complex, all G_lᵀ side by side, where :meth:`prepared` has laid them
+            out; None otherwise.
 
     Raises:
         InputError: for shapes that do not fit or non-finite entries.
@@ -127,6 +136,7 @@ class RisCoded(Sensing):
 
     channel: Tensor
     codes: Tensor
+    stacked: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and values once."""
@@ -165,6 +175,10 @@ class RisCoded(Sensing):
 
         The operations are the same; K columns cost L·N·K numbers in between, M outputs L·M·N.
         """
+        if self.stacked is not None and vectors.ndim == self.stacked.ndim:
+            side: Tensor = vectors.transpose(-1, -2) @ self.stacked
+            apart: Tensor = side.unflatten(-1, (self.codes.shape[-2], -1))
+            return apart.movedim(-3, -1)
         if vectors.shape[-1] > self.channel.shape[-2]:
             return self.matrix() @ (vectors if vectors.ndim == 2 else vectors.unsqueeze(-3))
         coded = self.codes.transpose(-1, -2).unsqueeze(-1) * vectors.unsqueeze(-2)
@@ -195,11 +209,24 @@ class RisCoded(Sensing):
         """Return G_l = H diag(c_l) as (…, L, M, N), on explicit request only."""
         return self.channel.unsqueeze(-3) * self.codes.unsqueeze(-2)
 
+    def prepared(self, memory: int) -> RisCoded:
+        """Return the sensing with all G_l laid out for many products, if they fit.
+
+        :meth:`observe` then is one product with columns that are contiguous in memory, several
+        times as fast; L·M·N numbers a scene are kept for it, at most ``memory`` bytes in all.
+        """
+        size = self.channel.numel() * self.codes.shape[-2] * self.channel.element_size()
+        scenes = self.channel.ndim == 3 and self.codes.ndim == 3
+        if not scenes or size > memory:
+            return self
+        return changed(self, stacked=self.matrix().flatten(-3, -2).mT.contiguous())
+
     def select(self, scenes: Tensor) -> RisCoded:
         """Return the sensing of the chosen scenes; what is shared stays shared."""
         channel = self.channel if self.channel.ndim == 2 else self.channel[scenes]
         codes = self.codes if self.codes.ndim == 2 else self.codes[scenes]
-        return changed(self, channel=channel, codes=codes)
+        stacked = None if self.stacked is None else self.stacked[scenes]
+        return changed(self, channel=channel, codes=codes, stacked=stacked)
 
     def to(self, device: torch.device | str | None, dtype: torch.dtype | None) -> RisCoded:
         """Return the sensing on another device or in another complex precision."""
@@ -207,4 +234,5 @@ class RisCoded(Sensing):
             self,
             channel=self.channel.to(device=device, dtype=dtype),
             codes=self.codes.to(device=device, dtype=dtype),
+            stacked=None if self.stacked is None else self.stacked.to(device=device, dtype=dtype),
         )

@@ -9,23 +9,28 @@ import torch
 from torch import Tensor
 
 from risdoa.backends.base import BatchedBackend
+from risdoa.backends.ml_fits import (
+    ConditionalFit,
+    Fit,
+    StochasticFit,
+    Trial,
+    normalised,
+    trial_at,
+)
+from risdoa.backends.ml_search import PREPARED, STEPS, Effort, search
 from risdoa.bounds import position_covariance
 from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.grid import search_grid
-from risdoa.likelihood import Evaluation, block_sums, conditional, grams, stochastic
-from risdoa.minimise import Minimum, minimise
+from risdoa.minimise import Minimum
 from risdoa.problem import Estimates, Problem
 from risdoa.scan import Matched
 
 Likelihood = Literal["auto", "stochastic", "conditional"]
 
-POLISH = 8
-"""Iterations of the refinements within the search: enough to leave the grid, not to converge."""
-
-NOISE_FLOOR = 1e-10
-"""Least noise power over the mean output power; below, VᴴR⁻¹V is lost to cancellation."""
+BATCH = 32
+"""Scenes worked on at once: what is laid out for them stays near the cache."""
 
 
 class NfMle(BatchedBackend):
@@ -36,26 +41,43 @@ class NfMle(BatchedBackend):
     signal of its own, conditional for blocks and static sources.
 
     The starts are those of the backend before, if any, and with ``search`` those of a global
-    search: greedy insertion on the matched spectrum, refined after each, and ``sweeps`` rounds of
-    taking out and inserting anew every source. The one that leads after a short refinement is
-    refined to the end.
+    search that inserts sources one after the other where they are worth most to the likelihood,
+    descends jointly, keeps the best sets, and takes out and inserts anew every source
+    (``risdoa.backends.ml_search``). The one that leads after a short descent goes to the end.
+
+    Args:
+        likelihood: The likelihood.
+        iterations: Most steps of the last descent.
+        search: Whether to search where there is a complete start.
+        starts: Peaks tried for the first source, and fewer for further ones.
+        kept: Sets of sources kept on the way.
+        sweeps: How often every source is taken out and inserted anew.
+        density: Grid points per −3 dB half-width.
+
+    Raises:
+        InputError: for options that cannot be.
     """
+
+    batch = BATCH
 
     def __init__(
         self,
         likelihood: Likelihood = "auto",
         iterations: int = 50,
         search: bool = True,
+        starts: int = 8,
+        kept: int = 2,
         sweeps: int = 1,
         density: float = 1.0,
     ) -> None:
-        if iterations < 1 or sweeps < 0 or density <= 0:
+        if min(iterations, starts, kept) < 1 or sweeps < 0 or density <= 0:
             raise InputError(
-                f"nf-mle needs iterations >= 1, sweeps >= 0 and density > 0, got {iterations}, "
-                f"{sweeps} and {density}"
+                "nf-mle needs iterations, starts and kept >= 1, sweeps >= 0 and density > 0, got "
+                f"{iterations}, {starts}, {kept}, {sweeps} and {density}"
             )
-        self.likelihood, self.iterations = likelihood, iterations
-        self.search, self.sweeps, self.density = search, sweeps, density
+        self.likelihood, self.iterations, self.search = likelihood, iterations, search
+        self.density = density
+        self.effort = Effort.of(starts, kept, sweeps)
 
     def solve(
         self,
@@ -65,14 +87,23 @@ class NfMle(BatchedBackend):
         sources: int,
     ) -> Estimates:
         """Return the optimum behind the leading start; the covariance is not used."""
-        problem = problem.to(dtype=torch.complex128)
-        fit = self._likelihood(problem, sources)
-        best = _race(fit, problem, self._starts(problem, start, sources, fit))
-        end = fit.minimum(problem, best, self.iterations)
-        return _estimates(problem, end, fit, sources)
+        problem, unit = normalised(problem.to(dtype=torch.complex128))
+        fit = self.likelihood_of(problem, sources)
+        leading = self._leading(problem, start, sources, fit).in_order()
+        end = fit.minimum(problem.prepared(PREPARED), leading, self.iterations)
+        estimates = _estimates(problem, end, fit, sources)
+        return replace(estimates, objective=fit.objective(problem, end.cost, unit))
 
-    def _likelihood(self, problem: Problem, sources: int) -> Fit:
-        """Return the likelihood that was asked for, checked against the data."""
+    def from_start_alone(self) -> NfMle:
+        """Return the same backend without a search: the optimum behind a complete start."""
+        return NfMle(self.likelihood, self.iterations, search=False)
+
+    def likelihood_of(self, problem: Problem, sources: int = 1) -> Fit:
+        """Return the likelihood that was asked for.
+
+        Raises:
+            InputError: It does not go with the data, or not with so many sources.
+        """
         snapshots = problem.snapshots
         kind = self.likelihood
         if kind == "auto":
@@ -90,150 +121,23 @@ class NfMle(BatchedBackend):
             )
         return StochasticFit() if kind == "stochastic" else ConditionalFit()
 
-    def _starts(
-        self, problem: Problem, start: Estimates | None, sources: int, fit: Fit
-    ) -> list[Tensor]:
-        """Return the starts in (φ, θ, w), each (S, K, 3)."""
+    def _leading(self, problem: Problem, start: Estimates | None, sources: int, fit: Fit) -> Trial:
+        """Return the start of every scene: the one given, the one found, or the better of both."""
         given = None if start is None else invert_range(start.positions.to(torch.float64))
-        complete = start is not None and bool(start.valid.all())
-        if given is not None and complete and not self.search:
-            return [given]
-        found = self._global(problem, sources, fit)
+        if given is not None and start is not None and not self.search and bool(start.valid.all()):
+            return trial_at(problem, given)
+        grid = search_grid(problem.array, problem.region, self.density)
+        found = search(fit, problem, Matched.prepare(problem, grid), sources, self.effort)
         if given is None or start is None:
-            return [found]
-        return [torch.where(start.valid.all(-1)[:, None, None], given, found), found]
-
-    def _global(self, problem: Problem, sources: int, fit: Fit) -> Tensor:
-        """Return a global start: greedy insertion, each followed by a short joint refinement.
-
-        Then every source in turn is taken out and inserted anew beside the others, and stays where
-        the refined cost is lower. The refinements need no powers where the signals can be solved
-        for: they minimise the conditional cost, which many outputs a signal determine.
-        """
-        if _equations(problem) > sources:
-            fit = ConditionalFit()
-        matched = Matched.prepare(problem, search_grid(problem.array, problem.region, self.density))
-        found = problem.region.new_zeros((problem.scenes, 0, 3), dtype=torch.float64)
-        cost = found.new_zeros(0)
-        for _ in range(sources):
-            inserted = torch.cat((found, matched.best(found).unsqueeze(1)), dim=1)
-            found, cost = _refined(fit, problem, inserted)
-        for source in list(range(sources)) * (self.sweeps if sources > 1 else 0):
-            before, behind = found[:, :source], found[:, source + 1 :]
-            anew = matched.best(torch.cat((before, behind), dim=1)).unsqueeze(1)
-            moved, value = _refined(fit, problem, torch.cat((before, anew, behind), dim=1))
-            better = value < cost
-            found = torch.where(better[:, None, None], moved, found)
-            cost = torch.where(better, value, cost)
-        return found
-
-
-class Fit:
-    """How a likelihood is minimised, and what its optimum says about errors."""
-
-    def minimum(self, problem: Problem, start: Tensor, iterations: int) -> Minimum:
-        """Return the minimum from starts (S, K, 3)."""
-        raise NotImplementedError
-
-    def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
-        """Return the information at the minimum, positions first."""
-        raise NotImplementedError
-
-
-class ConditionalFit(Fit):
-    """Variable projection: Σ_b ‖Π_b⊥ y_b‖²."""
-
-    def minimum(self, problem: Problem, start: Tensor, iterations: int) -> Minimum:
-        """Return the minimum from starts (S, K, 3)."""
-        sources = start.shape[1]
-        low, high = problem.descent_bounds()
-
-        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
-            return conditional(grams(problem.select(index), point.unflatten(1, (sources, 3))))
-
-        return minimise(
-            evaluate, start.flatten(1), low.repeat(sources), high.repeat(sources), iterations
-        )
-
-    def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
-        """Return the curvature over the noise power that is left, by degrees of freedom."""
-        snapshots = problem.snapshots
-        unknown = sources * snapshots.block_count
-        freedom = max(1, snapshots.count * snapshots.outputs - unknown)
-        noise = (end.cost / freedom).clamp_min(1e-300)
-        return end.curvature / noise[:, None, None]
-
-
-class StochasticFit(Fit):
-    """Fisher scoring over positions, log powers and log noise power."""
-
-    def minimum(self, problem: Problem, start: Tensor, iterations: int) -> Minimum:
-        """Return the minimum from starts (S, K, 3)."""
-        sources = start.shape[1]
-        low, high = problem.descent_bounds()
-        powers, noise, mean = _initial_powers(problem, start)
-        top = powers.sum(-1, keepdim=True).log()
-        floor = (NOISE_FLOOR * mean).log()[:, None]
-        ends = torch.cat((top.expand(-1, sources) - 20, floor), -1)
-        tops = torch.cat((top.expand(-1, sources) + 7, mean.log()[:, None] + 2), -1)
-        lower = torch.cat((low.repeat(sources).expand(len(start), -1), ends), -1)
-        upper = torch.cat((high.repeat(sources).expand(len(start), -1), tops), -1)
-
-        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
-            search = point[:, : 3 * sources].unflatten(1, (sources, 3))
-            stats = grams(problem.select(index), search)
-            return stochastic(stats, point[:, 3 * sources : -1].exp(), point[:, -1].exp())
-
-        point = torch.cat((start.flatten(1), powers.log(), noise.log()[:, None]), -1)
-        outputs = float(problem.snapshots.count * problem.snapshots.outputs)
-        return minimise(evaluate, point, lower, upper, iterations, scale=outputs)
-
-    def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
-        """Return the Fisher information at the optimum."""
-        return end.curvature
+            return found
+        told = fit.descended(problem, trial_at(problem, given), 2 * STEPS)
+        return told.where((told.cost < found.cost) & start.valid.all(-1), found)
 
 
 def _equations(problem: Problem) -> int:
     """Return the number of outputs for every source signal."""
     snapshots = problem.snapshots
     return snapshots.outputs * snapshots.count // snapshots.block_count
-
-
-def _race(fit: Fit, problem: Problem, starts: list[Tensor]) -> Tensor:
-    """Return the start of every scene that leads after a short refinement, (S, K, 3)."""
-    if len(starts) == 1:
-        return starts[0]
-    repeated = problem.select(torch.arange(problem.scenes).repeat(len(starts)))
-    refined, cost = _refined(fit, repeated, torch.cat(starts))
-    best = cost.unflatten(0, (len(starts), -1)).argmin(0)
-    return refined[best * problem.scenes + torch.arange(problem.scenes)]
-
-
-def _refined(fit: Fit, problem: Problem, start: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sources (S, K, 3) after a short refinement, and the cost there."""
-    end = fit.minimum(problem, start, POLISH)
-    return end.point[:, : start[0].numel()].reshape(start.shape), end.cost
-
-
-def _initial_powers(problem: Problem, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return powers (S, K), noise power (S,) and mean output power (S,) by moments at a start.
-
-    From ŝ_l = (BᴴB + μI)⁻¹Bᴴy_l: p = mean |ŝ|², σ² = mean residual over the degrees of freedom.
-    """
-    stats = block_sums(grams(problem, start))
-    count = start.shape[1]
-    gram, moments = stats.gram[..., :count, :count], stats.moments[..., :count]
-    scale = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
-    eye = torch.eye(count, dtype=gram.dtype)
-    signals = torch.linalg.solve(gram + 1e-3 * scale * eye, moments.unsqueeze(-1)).squeeze(-1)
-    powers = (signals.abs() ** 2).mean(1)
-    left = stats.energy.sum(-1) - (moments.conj() * signals).sum((-2, -1)).real
-    total = problem.snapshots.count * problem.snapshots.outputs
-    mean = stats.energy.sum(-1) / total
-    freedom = max(total - count * stats.snapshots, total // 2, 1)
-    noise = (left / freedom).clamp_min(1e-12 * mean).clamp_min(1e-300)
-    floor = 1e-3 * powers.amax(-1, keepdim=True).clamp_min(1e-300)
-    return torch.maximum(powers, floor), noise, mean.clamp_min(1e-300)
 
 
 def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estimates:
@@ -273,6 +177,3 @@ def _over_a_pole(search: Tensor) -> Tensor:
     sign = torch.ones_like(search)
     sign[..., 1] = torch.where(torch.cos(search[..., 1]) < 0, -1.0, 1.0)
     return sign.unsqueeze(-1) * sign.unsqueeze(-2)
-
-
-__all__ = ["ConditionalFit", "Likelihood", "NfMle", "StochasticFit"]

@@ -21,9 +21,6 @@ from risdoa.steering.base import Steering
 CHUNK = 50
 """Scenes drawn from one seed; part of what a seed means, so never a matter of memory."""
 
-BATCH = 10
-"""Scenes given to a method at once: small enough that its intermediate results stay in caches."""
-
 Progress = Callable[[int, int], None]
 BoundKind = Literal["auto", "stochastic", "deterministic"]
 
@@ -176,15 +173,14 @@ class _Tally:
         self.notes: dict[str, None] = {}
 
     def run(self, problem: Problem, truth: Truth) -> None:
-        """Estimate and score one chunk, batch by batch."""
+        """Estimate and score one chunk."""
         if self.method.steering is not None:
             problem = replace(problem, steering=self.method.steering[1])
-        for scenes in torch.arange(problem.scenes).split(BATCH):
-            started = time.perf_counter()
-            estimates = self.method.estimate(problem.select(scenes))
-            self.seconds += time.perf_counter() - started
-            self.scores.append(Scores.of(truth.select(scenes), estimates))
-            self.notes |= dict.fromkeys(estimates.notes)
+        started = time.perf_counter()
+        estimates = self.method.estimate(problem)
+        self.seconds += time.perf_counter() - started
+        self.scores.append(Scores.of(truth, estimates))
+        self.notes |= dict.fromkeys(estimates.notes)
 
     def cell(self, snr_db: float, sources: int, reference: Reference, scenario: Scenario) -> Cell:
         """Return the figures of all chunks."""

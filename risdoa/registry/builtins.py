@@ -12,6 +12,7 @@ COMMANDS = {
     "train": ("risdoa.cli.train:command", "Train a covariance network."),
     "estimate": ("risdoa.cli.estimate:command", "Estimate source positions from a recording."),
     "compare": ("risdoa.cli.compare:command", "Compare methods with each other and the bound."),
+    "bench": ("risdoa.cli.bench:command", "Measure what methods cost and what they miss."),
     "plugins": ("risdoa.cli.plugins:command", "Show and check the plugins that are installed."),
     "demo": ("risdoa.cli.demo:command", "Train, compare and estimate, in a few minutes."),
 }

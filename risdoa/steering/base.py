@@ -53,6 +53,14 @@ class Steering(ABC):
             columns.append(torch.func.jvp(steer, (search,), (tangent,))[1])
         return self(array, positions), torch.stack(columns, dim=-1)
 
+    def lines(self, array: Array) -> tuple[Array, Array] | None:
+        """Return two arrays, along x and along y, with a(array) = a(y line) ⊗ a(x line), or None.
+
+        Scans use it to work in two steps. A model that factors so on a product array (the trait
+        ``separable``) returns :meth:`Array.lines`; this default says that nothing is known.
+        """
+        return None
+
 
 class PhaseSteering(Steering):
     """A model a_n = g_n exp(jkψ_n)/‖g‖ given by its path lead ψ_n in metres.

@@ -37,3 +37,7 @@ class Canonical(PhaseSteering):
         slope = along(array, by_azimuth)
         bend = (-squared_radius(array) / 2).expand_as(slope)
         return torch.stack((slope, along(array, by_elevation), bend), dim=-1)
+
+    def lines(self, array: Array) -> tuple[Array, Array] | None:
+        """Return the lines that the array is the product of; see :meth:`Steering.lines`."""
+        return array.lines()

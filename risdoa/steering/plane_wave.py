@@ -22,3 +22,7 @@ class PlaneWave(PhaseSteering):
         _, by_azimuth, by_elevation = direction_derivatives(search)
         slope = along(array, by_azimuth)
         return torch.stack((slope, along(array, by_elevation), torch.zeros_like(slope)), dim=-1)
+
+    def lines(self, array: Array) -> tuple[Array, Array] | None:
+        """Return the lines that the array is the product of; see :meth:`Steering.lines`."""
+        return array.lines()

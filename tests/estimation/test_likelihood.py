@@ -240,3 +240,15 @@ def test_two_sources_in_one_place_cost_no_more_than_one():
     torch.testing.assert_close(double.cost, alone.cost, rtol=1e-6, atol=0)
     assert bool(double.gradient.isfinite().all())
     assert bool(double.curvature.isfinite().all())
+
+
+@sharing
+def test_sets_of_sources_are_as_one_by_one(labels):
+    known = scene(2, scenes=3, blocks=labels, snr_db=10.0)
+    search = invert_range(known.truth.positions)
+    sets = torch.stack((search, search + 0.05), dim=1).flatten(0, 1)
+    together = grams(known.problem, sets)
+    for number in range(2):
+        alone = grams(known.problem, sets[number::2])
+        for name in ("gram", "moments", "energy"):
+            torch.testing.assert_close(getattr(together, name)[number::2], getattr(alone, name))

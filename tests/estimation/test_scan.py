@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from risdoa import scan
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
 from risdoa.scan import Matched
+from risdoa.scan import matched as scan
 from risdoa.sensing import Direct
 from tests import oracles
 from tests.estimation.scenes import SHARING, scene

@@ -124,7 +124,7 @@ def test_the_truth_plus_noise_of_the_bound_is_efficient():
     found = positions + (torch.linalg.cholesky(covariance) @ noise.unsqueeze(-1)).squeeze(-1)
     region = Canonical().region()
     found = found.clamp(region[:, 0], region[:, 1])
-    answers = iter(found.split(10))
+    answers = iter(found.split(50))
 
     def oracle(problem):
         return Estimates.at(next(answers), torch.zeros(problem.scenes))

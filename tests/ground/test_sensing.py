@@ -160,3 +160,22 @@ def test_selecting_scenes_takes_their_noise_power_along():
     narrow = snapshots.to(dtype=torch.complex64)
     assert narrow.noise_power is not None
     assert (narrow.values.dtype, narrow.noise_power.dtype) == (torch.complex64, torch.float32)
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_what_is_laid_out_for_many_products_observes_the_same(columns):
+    sensing = coded(6, 3, 4, seed=2, scenes=5)
+    vectors = normal((5, 6, columns), 3)
+    prepared = sensing.prepared(10**6)
+    assert prepared.stacked is not None
+    torch.testing.assert_close(prepared.observe(vectors), sensing.observe(vectors))
+    chosen = torch.tensor([3, 1])
+    part = prepared.select(chosen).to(None, torch.complex64)
+    assert part.stacked is not None
+    expected = sensing.select(chosen).observe(vectors[chosen]).to(torch.complex64)
+    torch.testing.assert_close(part.observe(vectors[chosen].to(torch.complex64)), expected)
+
+
+def test_nothing_is_laid_out_beyond_the_memory_or_for_all_scenes_alike():
+    assert coded(6, 3, 4, seed=2, scenes=5).prepared(5 * 6 * 12 * 16 - 1).stacked is None
+    assert coded(6, 3, 4, seed=2).prepared(10**6).stacked is None

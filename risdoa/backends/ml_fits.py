@@ -1,0 +1,264 @@
+"""The two likelihoods as something to scan and to descend, for many sets of sources at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.frozen import changed
+from risdoa.likelihood import Evaluation, block_sums, conditional, grams, stochastic
+from risdoa.minimise import Minimum, minimise
+from risdoa.problem import Problem
+from risdoa.scan import Matched, likelihood_gain
+
+NOISE_FLOOR = {torch.complex64: 1e-6, torch.complex128: 1e-10}
+"""Least noise power over the mean output power; below, VᴴR⁻¹V is lost to cancellation."""
+
+ROUGH = 1e-5
+"""What a descent within a search may leave, over the cost or the number of outputs."""
+
+WEAKEST = 1e-4
+"""Least power of a source, over that of the strongest, that a descent starts from."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Sets of sources under trial: C sets for each of S scenes, one scene after the other.
+
+    Shapes:
+        search: (S·C, K, 3) in (φ, θ, w). powers: (S·C, K). noise, cost: (S·C,).
+    """
+
+    search: Tensor
+    powers: Tensor
+    noise: Tensor
+    cost: Tensor
+
+    @property
+    def sources(self) -> int:
+        """The number of sources K."""
+        return self.search.shape[1]
+
+    def rows(self, rows: Tensor) -> Trial:
+        """Return the chosen sets."""
+        return Trial(self.search[rows], self.powers[rows], self.noise[rows], self.cost[rows])
+
+    def only(self, sources: list[int]) -> Trial:
+        """Return the sets with the chosen sources alone, in that order."""
+        return Trial(self.search[:, sources], self.powers[:, sources], self.noise, self.cost)
+
+    def where(self, choice: Tensor, other: Trial) -> Trial:
+        """Return this where ``choice`` (S·C,) holds, and the other elsewhere."""
+        return Trial(
+            torch.where(choice[:, None, None], self.search, other.search),
+            torch.where(choice[:, None], self.powers, other.powers),
+            torch.where(choice, self.noise, other.noise),
+            torch.where(choice, self.cost, other.cost),
+        )
+
+    def replaced(self, rows: Tensor, others: Trial) -> Trial:
+        """Return the sets with some replaced by others, where those cost less."""
+        better = others.cost < self.cost[rows]
+        choice = torch.arange(len(self.cost), device=rows.device)
+        choice = choice.index_copy(0, rows[better], len(choice) + torch.nonzero(better).squeeze(-1))
+        both = zip(
+            (self.search, self.powers, self.noise, self.cost),
+            (others.search, others.powers, others.noise, others.cost),
+            strict=True,
+        )
+        return Trial(*(torch.cat(pair)[choice] for pair in both))
+
+    def in_order(self) -> Trial:
+        """Return the sets with their sources in the order of azimuth, whatever found them first."""
+        order = self.search[..., 0].argsort(dim=-1, stable=True)
+        search = torch.take_along_dim(self.search, order.unsqueeze(-1), 1)
+        return Trial(search, torch.take_along_dim(self.powers, order, 1), self.noise, self.cost)
+
+    def best(self, scenes: int, count: int) -> Trial:
+        """Return the ``count`` sets of lowest cost of every scene."""
+        cost = self.cost.unflatten(0, (scenes, -1))
+        leading = cost.argsort(dim=-1, stable=True)[:, :count]
+        offset = torch.arange(scenes, device=cost.device)[:, None] * cost.shape[1]
+        return self.rows((leading + offset).flatten())
+
+
+class Rows:
+    """The problem of some sets of sources: all of them, or those that a descent still works on."""
+
+    def __init__(self, problem: Problem, sets: int) -> None:
+        self._problem, self._sets = problem, sets // problem.scenes
+        self._last = torch.arange(sets, device=problem.region.device)
+        self._selected = problem
+
+    def __call__(self, rows: Tensor) -> Problem:
+        """Return the problem with a scene, or a group of sets of one, for each of the rows."""
+        if not torch.equal(rows, self._last):
+            whole = len(rows) == self._sets * self._problem.scenes
+            chosen = self._problem if whole else self._problem.select(rows // self._sets)
+            self._last, self._selected = rows, chosen
+        return self._selected
+
+
+class Fit(ABC):
+    """How a likelihood is scanned and minimised, and what its optimum says about errors."""
+
+    @abstractmethod
+    def gain(self, matched: Matched, beside: Trial) -> tuple[Tensor, Tensor]:
+        """Return what a further source at every grid point is worth, and its power, (S·C, P)."""
+
+    @abstractmethod
+    def minimum(
+        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+    ) -> Minimum:
+        """Return the minimum from sets of sources, C for each of the S scenes."""
+
+    @abstractmethod
+    def trial(self, end: Minimum, start: Trial) -> Trial:
+        """Return the sets of sources at a minimum that was reached from ``start``."""
+
+    @abstractmethod
+    def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
+        """Return the information at the minimum, positions first."""
+
+    @abstractmethod
+    def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
+        """Return the cost in the units of the data, of which ``unit`` (S,) was the mean power."""
+
+    def descended(self, problem: Problem, start: Trial, iterations: int) -> Trial:
+        """Return the sets of sources after a descent that need not be exact."""
+        return self.trial(self.minimum(problem, start, iterations, ROUGH), start)
+
+
+class ConditionalFit(Fit):
+    """Variable projection: Σ_b ‖Π_b⊥ y_b‖²."""
+
+    def gain(self, matched: Matched, beside: Trial) -> tuple[Tensor, Tensor]:
+        """Return the energy that a further source explains; its power plays no part."""
+        spectrum = matched.spectrum(beside.search)
+        return spectrum, torch.ones_like(spectrum)
+
+    def minimum(
+        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+    ) -> Minimum:
+        """Return the minimum over positions; see :meth:`Fit.minimum`."""
+        sources, rows = start.sources, Rows(problem, len(start.search))
+        low, high = problem.descent_bounds()
+
+        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
+            found = conditional(grams(rows(index), point.unflatten(1, (sources, 3))))
+            return found.to(torch.float64)
+
+        first = start.search.flatten(1)
+        bounds = low.repeat(sources), high.repeat(sources)
+        return minimise(evaluate, first, *bounds, iterations, tolerance)
+
+    def trial(self, end: Minimum, start: Trial) -> Trial:
+        """Return the sets of sources at a minimum; see :meth:`Fit.trial`."""
+        return Trial(end.point.view_as(start.search), start.powers, start.noise, end.cost)
+
+    def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
+        """Return the curvature over the noise power that is left, by degrees of freedom."""
+        snapshots = problem.snapshots
+        unknown = sources * snapshots.block_count
+        freedom = max(1, snapshots.count * snapshots.outputs - unknown)
+        noise = (end.cost / freedom).clamp_min(1e-300)
+        return end.curvature / noise[:, None, None]
+
+    def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
+        """Return the residual energy."""
+        return cost * unit
+
+
+class StochasticFit(Fit):
+    """Fisher scoring over positions, log powers and log noise power."""
+
+    def gain(self, matched: Matched, beside: Trial) -> tuple[Tensor, Tensor]:
+        """Return the gain in log-likelihood and the power that brings it."""
+        found = likelihood_gain(matched, beside.search, beside.powers, beside.noise)
+        return found.value, found.powers
+
+    def minimum(
+        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+    ) -> Minimum:
+        """Return the minimum over positions, powers and noise; see :meth:`Fit.minimum`."""
+        sources, rows = start.sources, Rows(problem, len(start.search))
+        low, high = problem.descent_bounds()
+        mean = mean_power(problem).repeat_interleave(len(start.search) // problem.scenes)
+        top = start.powers.sum(-1, keepdim=True).log().expand(-1, sources)
+        least = NOISE_FLOOR[problem.snapshots.values.dtype]
+        floor, ceiling = (least * mean).log()[:, None], mean.log()[:, None] + 2
+        lower = torch.cat((low.repeat(sources).expand(len(top), -1), top - 20, floor), -1)
+        upper = torch.cat((high.repeat(sources).expand(len(top), -1), top + 7, ceiling), -1)
+
+        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
+            search = point[:, : 3 * sources].unflatten(1, (sources, 3))
+            stats = grams(rows(index), search)
+            powers = point[:, 3 * sources :].exp().to(stats.energy.dtype)
+            return stochastic(stats, powers[:, :-1], powers[:, -1]).to(torch.float64)
+
+        first = (start.search.flatten(1), start.powers.log(), start.noise.log()[:, None])
+        outputs = float(problem.snapshots.count * problem.snapshots.outputs)
+        return minimise(
+            evaluate, torch.cat(first, -1), lower, upper, iterations, tolerance, scale=outputs
+        )
+
+    def trial(self, end: Minimum, start: Trial) -> Trial:
+        """Return the sets of sources at a minimum; see :meth:`Fit.trial`."""
+        positions = 3 * start.sources
+        search = end.point[:, :positions].view_as(start.search)
+        powers, noise = end.point[:, positions:-1].exp(), end.point[:, -1].exp()
+        return Trial(search, powers, noise, end.cost)
+
+    def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
+        """Return the Fisher information at the optimum."""
+        return end.curvature
+
+    def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
+        """Return the negative log-likelihood, less the constant L·M·log π."""
+        return cost + problem.snapshots.count * problem.snapshots.outputs * unit.log()
+
+
+def normalised(problem: Problem) -> tuple[Problem, Tensor]:
+    """Return the problem with a mean output power of 1 in every scene, and what it was, (S,)."""
+    mean = mean_power(problem)
+    snapshots, noise = problem.snapshots, problem.snapshots.noise_power
+    values = snapshots.values / mean.sqrt()[:, None, None]
+    noise = None if noise is None else noise / mean
+    return changed(problem, snapshots=changed(snapshots, values=values, noise_power=noise)), mean
+
+
+def mean_power(problem: Problem) -> Tensor:
+    """Return the mean output power of every scene, (S,)."""
+    values = problem.snapshots.values
+    return (values.real**2 + values.imag**2).mean((-2, -1)).to(torch.float64).clamp_min(1e-300)
+
+
+def trial_at(problem: Problem, search: Tensor) -> Trial:
+    """Return the trial of one set of sources a scene, with powers and noise by moments.
+
+    From ŝ_l = (BᴴB + μI)⁻¹Bᴴy_l: p = mean |ŝ|², σ² = mean residual over the degrees of freedom.
+
+    Shapes:
+        search: (S, K, 3) in (φ, θ, w).
+    """
+    stats = block_sums(grams(problem, search))
+    count = search.shape[1]
+    gram, moments = stats.gram[..., :count, :count], stats.moments[..., :count]
+    scale = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
+    eye = torch.eye(count, dtype=gram.dtype, device=gram.device)
+    signals = torch.linalg.solve(gram + 1e-3 * scale * eye, moments.unsqueeze(-1)).squeeze(-1)
+    powers = (signals.abs() ** 2).mean(1)
+    left = stats.energy.sum(-1) - (moments.conj() * signals).sum((-2, -1)).real
+    total = problem.snapshots.count * problem.snapshots.outputs
+    mean = mean_power(problem)
+    freedom = max(total - count * stats.snapshots, total // 2, 1)
+    noise = (left / freedom).clamp_min(1e-12 * mean).clamp_min(1e-300)
+    return Trial(search, not_too_weak(powers), noise, torch.full_like(noise, torch.inf))
+
+
+def not_too_weak(powers: Tensor) -> Tensor:
+    """Return powers of which none is below a small part of the strongest, nor 0."""
+    return torch.maximum(powers, WEAKEST * powers.amax(-1, keepdim=True).clamp_min(1e-290))

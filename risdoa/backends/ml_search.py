@@ -1,0 +1,148 @@
+"""The global search of a likelihood: insert, descend, keep the best, take out and insert anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.backends.ml_fits import Fit, Trial, mean_power, not_too_weak
+from risdoa.problem import Problem
+from risdoa.scan import Matched, Peaks, peaks
+
+GLANCE, STEPS = 2, 4
+"""Steps of the descents of all tries, and then of the more promising ones."""
+SHARE = 3
+"""One of so many tries is descended further."""
+DOUBT = 0.8
+"""Where the next best place is worth less than this part of the best, a source stays."""
+PREPARED = 512 * 2**20
+"""Bytes that the sensing of a batch may take, laid out for many products."""
+
+
+NEW_NOISE = 0.1
+"""Least share of the noise power that a new source leaves."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard a search tries.
+
+    Attributes:
+        first: Peaks tried for the first source.
+        further: Peaks tried for a further source beside each set of sources kept.
+        anew: Peaks tried where a source was taken out.
+        kept: Sets of sources kept on the way.
+        sweeps: How often every source is taken out and inserted anew.
+    """
+
+    first: int
+    further: int
+    anew: int
+    kept: int
+    sweeps: int
+
+    @classmethod
+    def of(cls, starts: int, kept: int, sweeps: int) -> Effort:
+        """Return the effort of so many peaks for the first source, and fewer for the others."""
+        return cls(starts, -(-starts // 2), -(-3 * starts // 4), kept, sweeps)
+
+
+def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: Effort) -> Trial:
+    """Return the best set of sources found for every scene.
+
+    Sources are inserted one after the other at the highest peaks of what a further source is worth
+    to the likelihood; every set is descended jointly for a few steps, and the best are kept. Then
+    every source in turn is taken out and inserted anew beside the others, and stays where that is
+    better. All in single precision: the last descent is the caller's.
+    """
+    problem = problem.to(dtype=torch.complex64).prepared(PREPARED)
+    scenes = problem.scenes
+    mean = mean_power(problem)
+    nothing = mean.new_zeros((scenes, 0, 3)), mean.new_zeros((scenes, 0))
+    trial = Trial(*nothing, mean, torch.full_like(mean, torch.inf))
+    for number in range(sources):
+        tries = effort.further if number else effort.first
+        grown = _inserted(matched, trial, *_places(fit, matched, trial, tries), new=True)
+        trial = _descended(fit, problem, grown, scenes).best(scenes, effort.kept)
+    for source in list(range(sources)) * effort.sweeps:
+        trial = _anew(fit, problem, matched, trial, source, effort)
+    return trial.best(scenes, 1)
+
+
+def _descended(fit: Fit, problem: Problem, trial: Trial, groups: int) -> Trial:
+    """Return the more promising of the sets in every group after the full descent.
+
+    All descend a little; those that then trail half of the others are given up.
+    """
+    size = len(trial.search) // groups
+    first = fit.descended(problem, trial, GLANCE).best(groups, max(1, size // SHARE))
+    return fit.descended(problem, first, STEPS)
+
+
+def _places(fit: Fit, matched: Matched, beside: Trial, tries: int) -> tuple[Peaks, Tensor]:
+    """Return the best places for a further source, and its powers there, (S·C, tries)."""
+    gain, powers = fit.gain(matched, beside)
+    found = peaks(gain, matched.grid, tries)
+    return found, torch.take_along_dim(powers, found.points, 1).to(beside.powers.dtype)
+
+
+def _inserted(matched: Matched, beside: Trial, found: Peaks, powers: Tensor, *, new: bool) -> Trial:
+    """Return every set with a source more, at each of the places.
+
+    A ``new`` source takes the power that it explains out of the noise; one that was taken out
+    before had done so already.
+    """
+    index, places = found.points, found.places
+    count, tries = index.shape
+    rows = torch.arange(count, device=index.device).repeat_interleave(tries)
+    repeated = beside.rows(rows)
+    noise = repeated.noise
+    if new:
+        sets = count // matched.problem.scenes
+        explained = powers * matched.mean_norms(index.unflatten(0, (-1, sets))).flatten(0, 1)
+        noise = torch.maximum(noise - explained.flatten(), NEW_NOISE * noise)
+    return Trial(
+        torch.cat((repeated.search, places.reshape(-1, 1, 3)), dim=1),
+        not_too_weak(torch.cat((repeated.powers, powers.reshape(-1, 1)), dim=1)),
+        noise,
+        repeated.cost,
+    )
+
+
+def _anew(
+    fit: Fit, problem: Problem, matched: Matched, trial: Trial, source: int, effort: Effort
+) -> Trial:
+    """Return the sets with one source taken out and inserted anew, where that is better.
+
+    Scenes in which no other place comes near to what the source itself is worth are left alone.
+    """
+    others = trial.only([each for each in range(trial.sources) if each != source])
+    found, powers = _places(fit, matched, others, effort.anew)
+    scenes = _in_doubt(found, matched, trial.search[:, source])
+    if not len(scenes):
+        return trial
+    sets = len(trial.search) // problem.scenes
+    rows = (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
+    chosen = Peaks(found.places[rows], found.heights[rows], found.points[rows])
+    grown = _inserted(matched, others.rows(rows), chosen, powers[rows], new=False)
+    part = problem.select(scenes)
+    moved = _descended(fit, part, grown, len(rows)).best(len(rows), 1)
+    last = trial.sources - 1
+    order = [last if each == source else each - (each > source) for each in range(last + 1)]
+    return trial.replaced(rows, moved.only(order))
+
+
+def _in_doubt(found: Peaks, matched: Matched, place: Tensor) -> Tensor:
+    """Return the scenes in which a source may belong elsewhere, by index.
+
+    Where the highest peak is the source itself and the next is worth less than a part of it, the
+    source stays.
+    """
+    steps = matched.grid.steps().to(place)
+    steps = torch.where(steps > 0, steps, torch.inf)
+    off = ((found.places[:, 0] - place) / steps).abs().amax(-1)
+    next_best = found.heights[:, 1:].amax(-1)
+    clear = (off < 1.5) & (next_best < DOUBT * found.heights[:, 0])
+    return torch.nonzero(~clear.unflatten(0, (matched.problem.scenes, -1)).all(-1)).squeeze(-1)

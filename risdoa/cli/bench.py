@@ -1,0 +1,108 @@
+"""``risdoa bench``: what the methods cost and what they miss, as commands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from risdoa.cli.groups import SuggestingGroup
+from risdoa.cli.options import (
+    FloatList,
+    IntList,
+    PluginName,
+    Settings,
+    echo_json,
+    echo_table,
+    examples,
+    json_flag,
+    options_of,
+    progress_bar,
+    registry,
+    reject_unused,
+    set_option,
+)
+
+if TYPE_CHECKING:
+    from risdoa.evaluation.search_failures import SearchCell
+
+SCHEMA = "risdoa.bench-search/1"
+LARGEST_SEED = 2**63 - 1
+
+
+@click.group(cls=SuggestingGroup, epilog=examples("risdoa bench search --snr 10 --trials 50"))
+def command() -> None:
+    """Measure what methods cost and what they miss."""
+
+
+@command.command(
+    epilog=examples(
+        "risdoa bench search --snr 10 --sources 1 --trials 20",
+        "risdoa bench search --snr 10 --trials 20 --set nf-mle.starts=16 --json",
+    )
+)
+@click.option(
+    "--scenario",
+    type=PluginName("scenario"),
+    default="canonical",
+    show_default=True,
+    help="What kind of scenes.",
+)
+@click.option(
+    "--snr", "snr_db", type=FloatList(), default="0,5,10", show_default=True, metavar="DB,…"
+)
+@click.option("--sources", type=IntList(1), default="1,2,3", show_default=True, metavar="K,…")
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=200, show_default=True, help="Scenes a point."
+)
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
+@set_option
+@json_flag
+def search(
+    *,
+    scenario: str,
+    snr_db: tuple[float, ...],
+    sources: tuple[int, ...],
+    trials: int,
+    seed: int,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Count how often the search of nf-mle misses the optimum of its own likelihood.
+
+    A search fails in a scene where a start at the truth gains more than 0.1 in log-likelihood.
+    Beside it stand the outliers (more than 5° off or missing) of the search, and those of the
+    optimum with the truth among the starts, which no search can do without.
+    """
+    from risdoa.evaluation.search_failures import search_failures  # noqa: PLC0415 - not for --help
+
+    reject_unused(settings, [scenario, "nf-mle"])
+    made = registry().create("scenario", scenario, **options_of(settings, "scenario", scenario))
+    backend = registry().create(
+        "backend", "risdoa/nf-mle", **options_of(settings, "backend", "nf-mle")
+    )
+    with progress_bar("searching") as progress:
+        cells = search_failures(made, backend, snr_db, sources, trials, seed, progress)
+    if as_json:
+        rows = [asdict(cell) | {"failure_rate": cell.failure_rate} for cell in cells]
+        echo_json({"schema": SCHEMA, "scenario": scenario, "seed": seed, "points": rows})
+    else:
+        title = f"search failures of nf-mle, {scenario}, {trials} scenes a point, seed {seed}"
+        headers = ("K", "SNR dB", "failed %", "95 %", "outliers %", "optimum's %", "ms/scene")
+        echo_table(headers, [_row(cell) for cell in cells], title=title)
+
+
+def _row(cell: SearchCell) -> tuple[str, ...]:
+    """Return the line of a table."""
+    low, high = cell.failure_interval
+    found, best = cell.outlier_rates
+    return (
+        str(cell.sources),
+        f"{cell.snr_db:g}",
+        f"{100 * cell.failure_rate:.2f}",
+        f"{100 * low:.2f}-{100 * high:.2f}",
+        f"{100 * found:.2f}",
+        f"{100 * best:.2f}",
+        f"{1e3 * cell.seconds / cell.scenes:.1f}",
+    )

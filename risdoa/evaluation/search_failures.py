@@ -1,0 +1,103 @@
+"""How often a search misses the optimum of its own likelihood."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from risdoa.backends.ml_fits import ConditionalFit
+from risdoa.backends.nf_mle import NfMle
+from risdoa.evaluation.metrics import Scores, rate_interval
+from risdoa.problem import Estimates, Problem, Truth
+from risdoa.scenarios.base import Scenario
+
+MISSED = 0.1
+"""A start at the truth that gains more than this in log-likelihood shows a failure."""
+
+CHUNK = 50
+"""Scenes drawn at once; part of what a seed means."""
+
+
+@dataclass(frozen=True)
+class SearchCell:
+    """One number of sources and one SNR.
+
+    Attributes:
+        failures: Scenes in which a start at the truth gains more than 0.1 in log-likelihood.
+        outliers: Sources more than 5° off or missing, of the search.
+        outliers_at_the_optimum: The same with the truth among the starts: what the likelihood
+            itself leaves.
+    """
+
+    sources: int
+    snr_db: float
+    scenes: int
+    failures: int
+    outliers: int
+    outliers_at_the_optimum: int
+    seconds: float
+
+    @property
+    def failure_rate(self) -> float:
+        """The share of scenes in which the search failed."""
+        return self.failures / self.scenes
+
+    @property
+    def failure_interval(self) -> tuple[float, float]:
+        """The 95 % interval of that share."""
+        return rate_interval(self.failures, self.scenes)
+
+    @property
+    def outlier_rates(self) -> tuple[float, float]:
+        """The shares of sources that are outliers: of the search, and at the optimum."""
+        total = self.scenes * self.sources
+        return self.outliers / total, self.outliers_at_the_optimum / total
+
+
+def search_failures(
+    scenario: Scenario,
+    backend: NfMle,
+    snr_db: Sequence[float],
+    sources: Sequence[int],
+    scenes: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[SearchCell]:
+    """Return the failures of a search, point by point, on scenes drawn from the seed."""
+    cells: list[SearchCell] = []
+    points = [(count, level) for count in sources for level in snr_db]
+    for done, (count, level) in enumerate(points):
+        generator = torch.Generator().manual_seed(seed)
+        tally, seconds = torch.zeros(3, dtype=torch.int64), 0.0
+        for chunk in torch.arange(scenes).split(CHUNK):
+            problem, truth = scenario.sample(CHUNK, generator, sources=count, snr_db=level)
+            some = torch.arange(len(chunk))
+            problem, truth = problem.select(some), truth.select(some)
+            begun = time.perf_counter()
+            found = backend(problem, None, None)
+            seconds += time.perf_counter() - begun
+            tally += _counted(backend, problem, truth, found)
+            if progress is not None:
+                progress(done * scenes + int(chunk[-1]) + 1, scenes * len(points))
+        failed, off, left = tally.tolist()
+        cells.append(SearchCell(count, level, scenes, failed, off, left, seconds))
+    return cells
+
+
+def _counted(backend: NfMle, problem: Problem, truth: Truth, found: Estimates) -> Tensor:
+    """Return the numbers of failures, of outliers and of outliers at the optimum, (3,)."""
+    start = Estimates.at(truth.positions, found.objective)
+    told = backend.from_start_alone()(problem, None, start)
+    gap = found.objective - told.objective
+    if isinstance(backend.likelihood_of(problem), ConditionalFit):
+        snapshots, unknown = problem.snapshots, truth.mask.shape[1] * problem.snapshots.block_count
+        freedom = max(1, snapshots.count * snapshots.outputs - unknown)
+        gap = gap / (told.objective / freedom).clamp_min(1e-300)
+    nearer = (told.objective < found.objective)[:, None, None]
+    best = replace(found, positions=torch.where(nearer, told.positions, found.positions))
+    off = [int((truth.mask & ~Scores.of(truth, each).inlier).sum()) for each in (found, best)]
+    return torch.tensor([int((gap > MISSED).sum()), *off])

@@ -1,0 +1,111 @@
+"""What a further source at every grid point does to the stochastic likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.conventions import invert_range
+from risdoa.scan.matched import Matched, power
+
+STEPS = 2
+"""Newton-like steps for the power of a source at a point: the ranking needs no more."""
+
+
+ROUNDING = 1e-6
+"""Least load on a Gram matrix in single precision, over its mean diagonal."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The gain in log-likelihood and the power of the source that brings it.
+
+    Shapes:
+        value, powers: (S·C, P).
+    """
+
+    value: Tensor
+    powers: Tensor
+
+
+def likelihood_gain(matched: Matched, found: Tensor, powers: Tensor, noise: Tensor) -> Gain:
+    """Return max_γ Σ_l γ|m_l|²/(1 + γg_l) - log(1 + γg_l) at every grid point.
+
+    With R_l of the sources found so far, b_l = G_l a(p), g_l = b_lᴴR_l⁻¹b_l and
+    m_l = b_lᴴR_l⁻¹y_l, this is by how much a source of power γ at p raises the log-likelihood of
+    y_l ~ CN(0, R_l), every snapshot with a signal of its own. By Woodbury's identity, T = (σ²P⁻¹ +
+    BᴴB)⁻¹,
+
+        σ² m_l = aᴴG_lᴴ(y_l - B_l T Bᴴ_l y_l),   σ² g_l = ‖G_l a‖² - ‖T^½ B_lᴴG_l a‖²,
+
+    so that a scan costs 1 + K' fields a snapshot. γ starts at the maximum of the quadratic
+    expansion at 0 and follows the weighted form of the score equation.
+
+    Shapes:
+        found: (S·C, K', 3) in (φ, θ, w), C sets a scene. powers: (S·C, K'). noise: (S·C,).
+    """
+    sets, known = len(found) // matched.problem.scenes, found.shape[1]
+    length = matched.problem.snapshots.count
+    parts = []
+    for scenes in matched.chunks(length * (1 + known), sets):
+        rows = (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
+        parts.append(_gain(matched, scenes, found[rows], powers[rows], noise[rows]))
+    return Gain(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _gain(
+    matched: Matched, scenes: Tensor, found: Tensor, powers: Tensor, noise: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return gain and power (S'·C, P) for the chosen scenes."""
+    sets = len(found) // len(scenes)
+    own = matched.fields[scenes].unsqueeze(1)
+    sigma = noise.to(torch.float32).unflatten(0, (-1, sets))[..., None, None, None]
+    norms = matched.norms_of(scenes).unsqueeze(1)
+    if found.shape[1]:
+        back = _explained(matched, scenes, found, powers, noise)
+        fields = torch.cat((own.unsqueeze(3) - back[..., :1, :], back[..., 1:, :]), dim=3)
+        products = power(matched.correlate(fields, scenes))
+        fit = products[:, :, :, 0] / sigma**2
+        room = (norms - products[:, :, :, 1:].sum(3)).clamp_min(0) / sigma
+    else:
+        fit = power(matched.correlate(own.expand(-1, sets, -1, -1), scenes)) / sigma**2
+        room = (norms / sigma).expand(-1, -1, fit.shape[2], -1, -1)
+    gamma = _powers(fit, room)
+    load = 1 + gamma.unsqueeze(2) * room
+    value = gamma * (fit / load).sum(2) - load.log().sum(2)
+    return value.flatten(0, 1).flatten(1), gamma.flatten(0, 1).flatten(1)
+
+
+def _powers(fit: Tensor, room: Tensor) -> Tensor:
+    """Return the power at every point from |m_l|² and g_l over the snapshots (axis 2)."""
+    tiny = torch.finfo(fit.dtype).tiny
+    gamma = ((fit - room).sum(2) / (room * room).sum(2).clamp_min(tiny)).clamp_min(0)
+    for _ in range(STEPS - 1):
+        weights = (1 + gamma.unsqueeze(2) * room).pow(-2)
+        spread = (weights * room * room).sum(2).clamp_min(tiny)
+        gamma = ((weights * (fit - room)).sum(2) / spread).clamp_min(0)
+    return gamma
+
+
+def _explained(
+    matched: Matched, scenes: Tensor, found: Tensor, powers: Tensor, noise: Tensor
+) -> Tensor:
+    """Return G_lᴴB_l[T B_lᴴy_l, T^½] as fields, (S', C, L, 1 + K', N) complex64."""
+    problem = matched.problem.select(scenes).to(dtype=torch.complex64)
+    sets, known = len(found) // len(scenes), found.shape[1]
+    places = invert_range(found).unflatten(0, (-1, sets)).flatten(1, 2)
+    steering = problem.steering(problem.array, places).to(torch.complex64)
+    snapshots = problem.snapshots
+    seen = snapshots.sensing.observe(steering).unflatten(-1, (sets, known)).movedim(-2, 1)
+    seen = seen.expand(len(scenes), -1, snapshots.count, -1, -1)
+    load = (noise[:, None] / powers).to(seen.real.dtype).unflatten(0, (-1, sets)).unsqueeze(2)
+    gram = seen.mH @ seen
+    least = ROUNDING * gram.diagonal(dim1=-2, dim2=-1).real.mean(-1, keepdim=True)
+    middle = torch.linalg.inv(gram + torch.diag_embed(torch.maximum(load, least)))
+    moments = seen.mH @ snapshots.values[:, None, :, :, None]
+    half = torch.linalg.cholesky((middle + middle.mH) / 2)
+    outputs = seen @ torch.cat((middle @ moments, half), dim=-1)
+    back = snapshots.sensing.adjoint(outputs.permute(1, 4, 0, 2, 3))
+    return back.permute(2, 0, 3, 1, 4)

@@ -1,0 +1,93 @@
+"""Peaks of a spectrum on a grid, told apart and placed between the points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.grid import Grid
+
+NOWHERE = -torch.inf
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The highest local maxima of a spectrum, in falling order.
+
+    Shapes:
+        places: (S, C, 3) in (φ, θ, w), between the points. heights: (S, C). points: (S, C) int, the
+            nearest points of the grid.
+    """
+
+    places: Tensor
+    heights: Tensor
+    points: Tensor
+
+
+def peaks(spectrum: Tensor, grid: Grid, count: int) -> Peaks:
+    """Return the ``count`` highest local maxima of a spectrum.
+
+    A local maximum is no lower than any of its 26 neighbours. Each is placed and valued by a
+    parabola through its two neighbours along every axis, so that peaks between the points of a
+    coarse grid count for what they are. Where there are fewer than ``count`` maxima, the highest
+    stands in for those that are missing.
+
+    Shapes:
+        spectrum: (S, P) in the order of the grid's points.
+    """
+    volume = spectrum.unflatten(1, grid.shape)
+    around = torch.nn.functional.max_pool3d(volume.unsqueeze(1), 3, 1, 1).squeeze(1)
+    maxima = torch.where(volume >= around, volume, NOWHERE).flatten(1)
+    few = min(4 * count, maxima.shape[1])
+    top = maxima.topk(few, dim=-1)
+    shift, rise = _parabolas(volume, top.indices, grid.shape)
+    height = top.values + rise
+    order = height.argsort(dim=-1, descending=True)[:, :count]
+    order = torch.where(torch.take_along_dim(height, order, 1) > NOWHERE, order, order[:, :1])
+    if order.shape[1] < count:
+        order = torch.cat((order, order[:, :1].expand(-1, count - order.shape[1])), dim=1)
+    index = torch.take_along_dim(top.indices, order, 1)
+    shift = torch.take_along_dim(shift, order.unsqueeze(-1), 1)
+    return Peaks(_between(grid, index, shift), torch.take_along_dim(height, order, 1), index)
+
+
+def _unravelled(index: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the places along w, θ and φ of flat indices."""
+    _, height, width = shape
+    return index // (height * width), index // width % height, index % width
+
+
+def _parabolas(volume: Tensor, index: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+    """Return by how many steps, in ±½, a peak is off its point along (w, θ, φ), and its rise."""
+    flat = volume.flatten(1)
+    centre = torch.take_along_dim(flat, index, 1)
+    strides = (shape[1] * shape[2], shape[2], 1)
+    shifts, rise = [], torch.zeros_like(centre)
+    for place, size, stride in zip(_unravelled(index, shape), shape, strides, strict=True):
+        inner = (place > 0) & (place < size - 1)
+        step = torch.where(inner, stride, 0)
+        low, high = (torch.take_along_dim(flat, index + side * step, 1) for side in (-1, 1))
+        bend = (2 * centre - low - high).clamp_min(torch.finfo(flat.dtype).tiny)
+        shift = torch.where(inner, ((high - low) / (2 * bend)).clamp(-0.5, 0.5), 0.0)
+        rise = rise + shift * (high - low) / 2 - shift**2 * (2 * centre - low - high) / 2
+        shifts.append(shift)
+    return torch.stack(shifts, dim=-1), rise
+
+
+def _between(grid: Grid, index: Tensor, shift: Tensor) -> Tensor:
+    """Return the places (φ, θ, w) at a shift of up to half a step from grid points."""
+    axes = (grid.inverse_range, grid.elevation, grid.azimuth)
+    places = _unravelled(index, grid.shape)
+    values = [
+        _interpolated(axis.to(shift.device), place, shift[..., number].to(axis.dtype))
+        for number, (axis, place) in enumerate(zip(axes, places, strict=True))
+    ]
+    return torch.stack(values[::-1], dim=-1)
+
+
+def _interpolated(axis: Tensor, place: Tensor, shift: Tensor) -> Tensor:
+    """Return the value of an axis at a place and a part of a step beside it."""
+    neighbour = (place + torch.sign(shift).to(place.dtype)).clamp(0, len(axis) - 1)
+    return axis[place] + shift.abs() * (axis[neighbour] - axis[place])

@@ -1,0 +1,63 @@
+"""Peaks on a grid: told apart, placed and valued between the points."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risdoa.grid import Grid
+from risdoa.scan import peaks
+
+GRID = Grid(
+    torch.linspace(-1.0, 1.0, 9, dtype=torch.float64),
+    torch.linspace(-0.5, 0.5, 7, dtype=torch.float64),
+    torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9], dtype=torch.float64),
+)
+STEPS = torch.tensor([0.25, 1 / 6, 0.2], dtype=torch.float64)
+
+
+def hill(place, height=1.0, grid=GRID):
+    """Return a paraboloid around a place, (P,), falling by 1 for every step away from it."""
+    return height - (((grid.points() - torch.tensor(place)) / STEPS) ** 2).sum(-1)
+
+
+@given(
+    azimuth=st.floats(-0.7, 0.7),
+    elevation=st.floats(-0.3, 0.3),
+    inverse_range=st.floats(0.35, 0.65),
+)
+def test_a_paraboloid_is_found_at_its_top(azimuth, elevation, inverse_range):
+    place = (azimuth, elevation, inverse_range)
+    found = peaks(hill(place)[None], GRID, 1)
+    assert torch.allclose(found.places[0, 0], torch.tensor(place, dtype=torch.float64), atol=1e-9)
+    assert abs(float(found.heights[0, 0]) - 1) < 1e-9
+
+
+def test_peaks_come_in_falling_order_and_apart():
+    two = torch.maximum(hill((-0.5, 0.0, 0.3), 1.0), hill((0.5, 0.0, 0.7), 2.0))
+    found = peaks(two[None], GRID, 2)
+    assert torch.allclose(found.places[0, :, 0], torch.tensor([0.5, -0.5], dtype=torch.float64))
+    assert found.heights[0].tolist() == [2.0, 1.0]
+    assert [round(value, 9) for value in two[found.points[0]].tolist()] == [2.0, 1.0]
+
+
+def test_what_lies_between_the_points_counts_in_the_order():
+    """On the points alone the second peak is higher; between them the first one is."""
+    between, on = (-0.5 + 0.125, 0.0, 0.3), (0.5, 0.0, 0.7)
+    spectrum = torch.maximum(hill(between, 1.0), hill(on, 0.9))
+    assert float(spectrum.max()) < 0.91
+    found = peaks(spectrum[None], GRID, 2)
+    assert float(found.places[0, 0, 0]) == torch.tensor(between[0], dtype=torch.float64)
+
+
+def test_the_highest_stands_in_where_there_are_too_few():
+    found = peaks(hill((0.0, 0.0, 0.5))[None], GRID, 3)
+    assert torch.equal(found.places[0], found.places[0, :1].expand(3, 3))
+    one = Grid(*(torch.zeros(1, dtype=torch.float64) for _ in range(3)))
+    assert peaks(torch.ones(2, 1), one, 4).places.shape == (2, 4, 3)
+
+
+def test_a_peak_on_the_edge_is_taken_as_it_is():
+    found = peaks(hill((-1.4, -0.5, 0.1))[None], GRID, 1)
+    assert found.places[0, 0].tolist() == [-1.0, -0.5, 0.1]
