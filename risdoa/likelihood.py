@@ -230,7 +230,9 @@ def _whiten(stats: Grams, powers: Tensor, noise: Tensor) -> _Whitened:
     sigma = noise[:, None]
     gram = stats.gram
     inner = gram[..., :count, :count]
-    load = torch.diag_embed((noise[:, None] / powers).to(gram.dtype)).unsqueeze(1)
+    least = 8 * torch.finfo(gram.dtype).eps * inner.diagonal(dim1=-2, dim2=-1).real.mean((1, 2))
+    load = torch.maximum(noise[:, None] / powers, least[:, None])
+    load = torch.diag_embed(load.to(gram.dtype)).unsqueeze(1)
     left = gram[..., :, :count]
     signal_moments = stats.moments[..., :count].unsqueeze(-1)
     middle = torch.linalg.inv(inner + load)
