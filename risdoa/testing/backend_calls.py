@@ -50,9 +50,14 @@ def settings_of(subject: Subject) -> tuple[Setting, ...]:
 
 def home_of(subject: Subject) -> Setting:
     """Return a setting with a square array that the backend answers."""
+    return small_of(subject)[1]
+
+
+def small_of(subject: Subject) -> tuple[Setting, Setting]:
+    """Return the line, and a square array that the backend answers: for what needs no more."""
     line, square, surface = settings_of(subject)
     choices = (square, surface, line)
-    return next((each for each in choices if _answers(subject, each)), square)
+    return line, next((each for each in choices if _answers(subject, each)), square)
 
 
 def _answers(subject: Subject, setting: Setting) -> bool:

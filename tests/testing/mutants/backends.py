@@ -248,6 +248,21 @@ class TrustsEveryStart(Altered):
         return problem, covariance, start
 
 
+class MixesPrecisions(Altered):
+    """Multiplies complex128 with whatever comes."""
+
+    def before(self, problem, covariance, start):
+        if covariance is not None:
+            torch.eye(problem.array.count, dtype=torch.complex128) @ covariance.factor
+        return problem, covariance, start
+
+
+class CannotBearALoad(Altered):
+    def before(self, problem, covariance, start):
+        assert covariance is None or covariance.load is None
+        return problem, covariance, start
+
+
 class IgnoresCountsOfScenes(Altered):
     def before(self, problem, covariance, start):
         if problem.sources is not None:
@@ -468,6 +483,13 @@ MUTANTS = [
         "as many sources in every scene",
         "shapes-and-types",
     ),
+    faulty(
+        "double-only",
+        MixesPrecisions,
+        "a traceback for complex64",
+        "a-covariance-in-single-precision",
+    ),
+    faulty("no-load", CannotBearALoad, "a traceback for R = FFᴴ + δI", "shapes-and-types"),
     faulty("one-scene", AnswersOneScene, "the first scene alone", "every-scene-is-answered"),
     faulty("float-flags", ReturnsSinglePrecisionFlags, "flags as numbers", "shapes-and-types"),
     faulty(
