@@ -12,6 +12,10 @@ from risdoa.conventions import invert_range
 from risdoa.errors import InputError
 
 
+FARTHEST = 1e-12
+"""Least 1/r in 1/m at which derivatives are formed through the range: beyond, 1/w² is lost."""
+
+
 class Steering(ABC):
     """What an array receives from a point source: a(φ, θ, r), of unit norm.
 
@@ -42,6 +46,7 @@ class Steering(ABC):
             Returns (…, N, K) and (…, N, K, 3) in 1/rad, 1/rad, m.
         """
         search = invert_range(positions)
+        search = torch.cat((search[..., :2], search[..., 2:].clamp_min(FARTHEST)), dim=-1)
 
         def steer(at: Tensor) -> Tensor:
             return self(array, invert_range(at))

@@ -192,3 +192,14 @@ def test_conjugated_data_look_like_a_source_behind_infinity(model):
 
     assert correlation(behind) > 1 - 1e-9
     assert correlation(mirrored) < 0.7  # twice the curvature of 1/1.5 m over 1.5 m of aperture
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_default_derivatives_are_finite_at_infinity(dtype):
+    array = Array.planar(3, 2, 0.3)
+    positions = torch.tensor([[0.3, 0.2, torch.inf], [0.3, 0.2, 5.0]], dtype=dtype)
+    for model in (Spherical(), Canonical()):
+        _, slopes = Steering.derivatives(model, array, positions)
+        _, closed = model.derivatives(array, positions)
+        # the range of the far one goes through 1/w and back: a few roundings more
+        torch.testing.assert_close(slopes, closed, rtol=1e-4, atol=1e-4)
