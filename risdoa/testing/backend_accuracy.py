@@ -184,8 +184,11 @@ def meets_the_bound(subject: Subject) -> None:
     for sources in (1, 2):
         scene = trials(setting, sources)
         with on(scene.name):
-            found = solve(subject, setting, scene)
+            found = attempted(subject, setting, scene)
+            if found is None and sources > 1:
+                continue
             expect_form(scene, found)
+            assert found is not None
             off, _ = _errors(setting, scene, found)
             bound = bounds.deterministic(scene.truth).diagonal(dim1=-2, dim2=-1)
             for axis in _free(scene):
@@ -204,8 +207,11 @@ def error_bars_are_honest(subject: Subject) -> None:
     for sources in (1, 2):
         scene = trials(setting, sources)
         with on(scene.name):
-            found = solve(subject, setting, scene)
+            found = attempted(subject, setting, scene)
+            if found is None and sources > 1:
+                continue
             expect_form(scene, found)
+            assert found is not None
             expect(found.error_covariance is not None, "an error_covariance", "None")
             off, told = _errors(setting, scene, found)
             for axis in _free(scene):
