@@ -11,7 +11,6 @@ from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.errors import InputError
 
-
 FARTHEST = 1e-12
 """Least 1/r in 1/m at which derivatives are formed through the range: beyond, 1/w² is lost."""
 
