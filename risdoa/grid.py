@@ -55,13 +55,20 @@ def half_width(slopes: Tensor) -> float:
     if spread < 1e-9 * max(1.0, float(slopes.abs().max())):
         return math.inf
     offsets = torch.linspace(0, 3, 601, dtype=torch.float64) / spread
-    power = torch.polar(torch.ones(()).double(), offsets[:, None] * slopes).mean(-1).abs() ** 2
-    below = torch.nonzero(power < 0.5)
-    if not below.numel():
+    coarse = torch.nonzero(_response(offsets[::10], slopes) < 0.5)
+    if not coarse.numel():
         return float(offsets[-1])
-    index = int(below[0])
+    last = 10 * int(coarse[0])
+    offsets = offsets[last - 10 : last + 1]
+    power = _response(offsets, slopes)
+    index = int(torch.nonzero(power < 0.5)[0])
     fraction = (power[index - 1] - 0.5) / (power[index - 1] - power[index])
     return float(offsets[index - 1] + fraction * (offsets[index] - offsets[index - 1]))
+
+
+def _response(offsets: Tensor, slopes: Tensor) -> Tensor:
+    """Return |mean exp(jtδ)|² at offsets δ."""
+    return torch.polar(torch.ones(()).double(), offsets[:, None] * slopes).mean(-1).abs() ** 2
 
 
 @dataclass(frozen=True)
