@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from risdoa.backends.base import BatchedBackend
-from risdoa.backends.subspace_scan import subspace_spectrum
+from risdoa.backends.subspace_scan import Beside
 from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.grid import Grid, search_grid
 from risdoa.problem import Estimates, Problem
-from risdoa.scan import Matched
+from risdoa.scan import Matched, peaks, steering_table
 
 MATCHED_NOTE = "music scanned the matched subspace spectrum of the measurements: no covariance"
 
@@ -45,30 +45,30 @@ class Music(BatchedBackend):
         if covariance is None or covariance.width < sources:
             return self._matched(problem, grid, sources)
         basis = covariance.signal_subspace(sources)
-        points = grid.points().to(basis.device)
-        steering = problem.steering(problem.array, invert_range(points).to(torch.float32))
-        found = points.new_zeros((problem.scenes, 0, 3))
+        table = steering_table(problem.steering, problem.array, grid)
+        found = basis.real.new_zeros((problem.scenes, 0, 3))
         for _ in range(sources):
             spent = problem.steering(problem.array, invert_range(found)) if found.numel() else None
-            peak = points[subspace_spectrum(steering, basis, spent).argmax(-1)]
-            peak = self._zoom(problem, basis, spent, peak, grid)
+            beside = Beside.of(basis, spent)
+            peak = peaks(beside.over(table), grid, 1).places[:, 0]
+            peak = self._zoom(problem, beside, peak, grid)
             found = torch.cat((found, peak.unsqueeze(1)), dim=1)
         steered = problem.steering(problem.array, invert_range(found))
-        value = subspace_spectrum(steered, basis, None)
-        return Estimates.at(problem.positions(found), 1 - value.mean(-1))
+        return Estimates.at(problem.positions(found), 1 - Beside(basis).at(steered).mean(-1))
 
-    def _zoom(
-        self, problem: Problem, basis: Tensor, spent: Tensor | None, peak: Tensor, grid: Grid
-    ) -> Tensor:
-        """Return peaks refined by searching 3 × 3 × 3 neighbours at ever smaller steps."""
+    def _zoom(self, problem: Problem, beside: Beside, peak: Tensor, grid: Grid) -> Tensor:
+        """Return peaks refined by searching 3 × 3 × 3 neighbours at ever smaller steps.
+
+        In double precision: near a peak 1 - ‖Uᴴa‖² is lost to cancellation in single.
+        """
         steps = grid.steps().to(peak.device)
         low, high = problem.descent_bounds()
-        offsets = torch.cartesian_prod(*([torch.tensor([0.0, -1.0, 1.0])] * 3)).to(peak)
+        sides = [torch.tensor([0.0, -1.0, 1.0]) if step else torch.zeros(1) for step in steps]
+        offsets = torch.cartesian_prod(*sides).to(peak)
         for _ in range(self.zoom):
             steps = steps / 2
             near = (peak.unsqueeze(1) + offsets * steps).clamp(low, high)
-            steering = problem.steering(problem.array, invert_range(near))
-            value = subspace_spectrum(steering, basis, spent)
+            value = beside.at(problem.steering(problem.array, invert_range(near)))
             peak = torch.take_along_dim(near, value.argmax(-1)[:, None, None], 1).squeeze(1)
         return peak
 

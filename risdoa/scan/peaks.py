@@ -38,8 +38,7 @@ def peaks(spectrum: Tensor, grid: Grid, count: int) -> Peaks:
         spectrum: (S, P) in the order of the grid's points.
     """
     volume = spectrum.unflatten(1, grid.shape)
-    around = torch.nn.functional.max_pool3d(volume.unsqueeze(1), 3, 1, 1).squeeze(1)
-    maxima = torch.where(volume >= around, volume, NOWHERE).flatten(1)
+    maxima = local_maxima(volume).flatten(1)
     few = min(4 * count, maxima.shape[1])
     top = maxima.topk(few, dim=-1)
     shift, rise = _parabolas(volume, top.indices, grid.shape)
@@ -51,6 +50,23 @@ def peaks(spectrum: Tensor, grid: Grid, count: int) -> Peaks:
     index = torch.take_along_dim(top.indices, order, 1)
     shift = torch.take_along_dim(shift, order.unsqueeze(-1), 1)
     return Peaks(_between(grid, index, shift), torch.take_along_dim(height, order, 1), index)
+
+
+def local_maxima(volume: Tensor) -> Tensor:
+    """Return the values that are no lower than any of their 26 neighbours, -inf elsewhere.
+
+    Shapes:
+        volume: (S, W, E, A).
+    """
+    around = volume
+    for axis in (1, 2, 3):
+        size = around.shape[axis]
+        wider = around.clone()
+        before, after = wider.narrow(axis, 1, size - 1), wider.narrow(axis, 0, size - 1)
+        torch.maximum(before, around.narrow(axis, 0, size - 1), out=before)
+        torch.maximum(after, around.narrow(axis, 1, size - 1), out=after)
+        around = wider
+    return torch.where(volume >= around, volume, NOWHERE)
 
 
 def _unravelled(index: Tensor, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from risdoa.grid import Grid
 from risdoa.scan import peaks
+from risdoa.scan.peaks import local_maxima
+from tests.draws import generator
 
 GRID = Grid(
     torch.linspace(-1.0, 1.0, 9, dtype=torch.float64),
@@ -61,3 +63,13 @@ def test_the_highest_stands_in_where_there_are_too_few():
 def test_a_peak_on_the_edge_is_taken_as_it_is():
     found = peaks(hill((-1.4, -0.5, 0.1))[None], GRID, 1)
     assert found.places[0, 0].tolist() == [-1.0, -0.5, 0.1]
+
+
+def test_local_maxima_are_those_of_all_26_neighbours():
+    for shape in ((3, 4, 5, 6), (2, 1, 7, 1)):
+        volume = torch.randn(shape, generator=generator(1)).mul(2).round()  # with plateaus
+        kept = volume.clone()
+        around = torch.nn.functional.max_pool3d(volume.unsqueeze(1), 3, 1, 1).squeeze(1)
+        expected = torch.where(volume >= around, volume, -torch.inf)
+        assert torch.equal(local_maxima(volume), expected)
+        assert torch.equal(volume, kept)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
-from risdoa.scan import steering_table
+from risdoa.scan import energies, steering_table
 from risdoa.scan.table import DenseTable, SeparableTable
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
@@ -86,3 +86,16 @@ def test_a_table_of_several_arrays_selects_theirs():
     chosen = torch.tensor([2, 0])
     part = table.select(chosen).correlate(fields[chosen])
     torch.testing.assert_close(part, table.correlate(fields)[chosen])
+
+
+@pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=["short", "long"])
+def test_energies_are_the_same_in_little_memory(monkeypatch, model):
+    array = ARRAYS["planar"]
+    grid = search_grid(array, REGION)
+    fields = normal((3, 15, 2), 4)
+    table = steering_table(model, array, grid)
+    whole = energies(table, fields)
+    expected = products(model, array, grid, fields.mT).abs().square().sum(1)
+    torch.testing.assert_close(whole, expected.float(), rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr("risdoa.scan.energy.MEMORY", 1)
+    torch.testing.assert_close(energies(table, fields), whole)
