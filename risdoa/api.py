@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from risdoa.conventions import RAD_PER_DEG
+from risdoa.counting import FALSE_ALARM, count_sources
 from risdoa.errors import InputError
 from risdoa.pipeline import Settings, build_chain
 from risdoa.problem import Estimates, Problem
@@ -48,7 +49,7 @@ def estimate(
     *,
     positions_m: ArrayLike | None = None,
     wavelength_m: float | None = None,
-    sources: int | None = None,
+    sources: int | Literal["auto"] | None = None,
     region_deg_m: ArrayLike | None = None,
     method: Method | None = None,
     reader: str | None = None,
@@ -62,7 +63,8 @@ def estimate(
             that follow exp(-jkρ); snapshots need ``positions_m`` and ``wavelength_m``.
         positions_m: Element positions (N, 3) in metres.
         wavelength_m: The wavelength in metres.
-        sources: The number of sources of every scene, in place of the recording's own.
+        sources: The number of sources of every scene, in place of the recording's own; ``"auto"``
+            counts them (:func:`risdoa.counting.count_sources`).
         region_deg_m: Where to look, (3, 2) [deg, deg, m], in place of the recording's own.
         method: What estimates; by default ``music,newton,nf-mle`` with spherical steering.
         reader: What reads the file; by default the reader for its suffix.
@@ -84,13 +86,16 @@ def estimate(
     region = None if region_deg_m is None else _region(region_deg_m)
     options = options_of(chosen.settings or {}, "steering", chosen.steering)
     steering = registry.create("steering", chosen.steering, **options)
-    problem = recording.problem(steering, region, sources)
-    if problem.sources is None:
+    auto = sources == "auto"
+    problem = recording.problem(steering, region, None if sources == "auto" else sources)
+    if problem.sources is None and not auto:
         raise InputError(
             "the number of sources is not known: this recording does not say",
-            "give it with --sources N (in Python: sources=N)",
+            "give it with --sources N or --sources auto (in Python: sources=N)",
         )
-    estimates = run(problem, chosen, registry)
+    problem, estimates = (
+        _counted(problem, chosen, registry) if auto else (problem, run(problem, chosen, registry))
+    )
     made, told = recording.steering, chosen.steering.rpartition("/")[2]
     if made and made != told:
         note = f"data made with {made} steering, estimated with {told}"
@@ -108,6 +113,19 @@ def run(problem: Problem, method: Method, registry: Registry) -> Estimates:
         checkpoint=method.checkpoint,
     )
     return chain(problem)
+
+
+def _counted(problem: Problem, method: Method, registry: Registry) -> tuple[Problem, Estimates]:
+    """Return the problem with the sources counted, and its estimates: none where there are none."""
+    counts = count_sources(problem)
+    problem = replace(problem, sources=counts.clamp_min(1))
+    estimates = run(problem, method, registry)
+    empty = counts == 0
+    notes = (*estimates.notes, f"sources counted, {FALSE_ALARM:.0%} false alarms a scene")
+    if bool(empty.any()):
+        notes += (f"no source found above the noise in {int(empty.sum())} of {len(empty)} scenes",)
+    valid = estimates.valid & ~empty.unsqueeze(-1)
+    return problem, replace(estimates, valid=valid, notes=notes)
 
 
 def _recording(

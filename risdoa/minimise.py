@@ -109,7 +109,10 @@ def _step(
     lower: Tensor,
     upper: Tensor,
 ) -> Tensor:
-    """Return the damped Newton step on the coordinates that may move, 0 on the others."""
+    """Return the damped Newton step on the coordinates that may move, 0 on the others.
+
+    A system that rounding has made singular gives no step; more damping then mends it.
+    """
     held = ((point <= lower) & (gradient >= 0)) | ((point >= upper) & (gradient <= 0))
     diagonal = curvature.diagonal(dim1=-2, dim2=-1)
     diagonal = diagonal.clamp_min(1e-12 * diagonal.amax(-1, keepdim=True) + 1e-300)
@@ -118,9 +121,9 @@ def _step(
     moving = (~held).to(point.dtype)
     scaled = scaled * moving.unsqueeze(-1) * moving.unsqueeze(-2)
     system = scaled + torch.diag_embed(damping.unsqueeze(-1) * moving + (1 - moving) + 1e-12)
-    solved: Tensor = torch.linalg.solve(system, (gradient * scale * moving).unsqueeze(-1)).squeeze(
-        -1
-    )
+    side = (gradient * scale * moving).unsqueeze(-1)
+    solved = torch.linalg.solve_ex(system, side)[0].squeeze(-1)
+    solved = torch.where(solved.isfinite().all(-1, keepdim=True), solved, 0.0)
     return -solved * scale * moving
 
 

@@ -110,6 +110,10 @@ class Fit(ABC):
         """Return what a further source at every grid point is worth, and its power, (S·C, P)."""
 
     @abstractmethod
+    def evidence(self, matched: Matched, beside: Trial) -> Tensor:
+        """Return by how much a further source raises the log-likelihood, at its best, (S·C,)."""
+
+    @abstractmethod
     def minimum(
         self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
     ) -> Minimum:
@@ -140,6 +144,12 @@ class ConditionalFit(Fit):
         spectrum = matched.spectrum(beside.search)
         return spectrum, torch.ones_like(spectrum)
 
+    def evidence(self, matched: Matched, beside: Trial) -> Tensor:
+        """Return the most energy that a further source explains, over the noise power left."""
+        problem = matched.problem
+        cost = beside.cost if beside.sources else mean_power(problem) * _outputs(problem)
+        return self.gain(matched, beside)[0].amax(-1) / _noise(problem, cost, beside.sources)
+
     def minimum(
         self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
     ) -> Minimum:
@@ -161,11 +171,7 @@ class ConditionalFit(Fit):
 
     def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
         """Return the curvature over the noise power that is left, by degrees of freedom."""
-        snapshots = problem.snapshots
-        unknown = sources * snapshots.block_count
-        freedom = max(1, snapshots.count * snapshots.outputs - unknown)
-        noise = (end.cost / freedom).clamp_min(1e-300)
-        return end.curvature / noise[:, None, None]
+        return end.curvature / _noise(problem, end.cost, sources)[:, None, None]
 
     def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
         """Return the residual energy."""
@@ -179,6 +185,10 @@ class StochasticFit(Fit):
         """Return the gain in log-likelihood and the power that brings it."""
         found = likelihood_gain(matched, beside.search, beside.powers, beside.noise)
         return found.value, found.powers
+
+    def evidence(self, matched: Matched, beside: Trial) -> Tensor:
+        """Return the highest gain on the grid."""
+        return self.gain(matched, beside)[0].amax(-1)
 
     def minimum(
         self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
@@ -200,9 +210,9 @@ class StochasticFit(Fit):
             return stochastic(stats, powers[:, :-1], powers[:, -1]).to(torch.float64)
 
         first = (start.search.flatten(1), start.powers.log(), start.noise.log()[:, None])
-        outputs = float(problem.snapshots.count * problem.snapshots.outputs)
+        scale = float(_outputs(problem))
         return minimise(
-            evaluate, torch.cat(first, -1), lower, upper, iterations, tolerance, scale=outputs
+            evaluate, torch.cat(first, -1), lower, upper, iterations, tolerance, scale=scale
         )
 
     def trial(self, end: Minimum, start: Trial) -> Trial:
@@ -218,7 +228,18 @@ class StochasticFit(Fit):
 
     def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
         """Return the negative log-likelihood, less the constant L·M·log π."""
-        return cost + problem.snapshots.count * problem.snapshots.outputs * unit.log()
+        return cost + _outputs(problem) * unit.log()
+
+
+def _outputs(problem: Problem) -> int:
+    """Return L·M, the number of measurements of a scene."""
+    return problem.snapshots.count * problem.snapshots.outputs
+
+
+def _noise(problem: Problem, residual: Tensor, sources: int) -> Tensor:
+    """Return the noise power from the residual energy, by degrees of freedom, (S·C,)."""
+    freedom = max(1, _outputs(problem) - sources * problem.snapshots.block_count)
+    return (residual / freedom).clamp_min(1e-300)
 
 
 def normalised(problem: Problem) -> tuple[Problem, Tensor]:
@@ -234,6 +255,13 @@ def mean_power(problem: Problem) -> Tensor:
     """Return the mean output power of every scene, (S,)."""
     values = problem.snapshots.values
     return (values.real**2 + values.imag**2).mean((-2, -1)).to(torch.float64).clamp_min(1e-300)
+
+
+def noise_alone(problem: Problem) -> Trial:
+    """Return the trial of one set without any source a scene: all power is noise."""
+    mean = mean_power(problem)
+    none = mean.new_zeros((problem.scenes, 0))
+    return Trial(none.unsqueeze(-1).expand(-1, -1, 3), none, mean, torch.full_like(mean, torch.inf))
 
 
 def trial_at(problem: Problem, search: Tensor) -> Trial:
@@ -252,7 +280,7 @@ def trial_at(problem: Problem, search: Tensor) -> Trial:
     signals = torch.linalg.solve(gram + 1e-3 * scale * eye, moments.unsqueeze(-1)).squeeze(-1)
     powers = (signals.abs() ** 2).mean(1)
     left = stats.energy.sum(-1) - (moments.conj() * signals).sum((-2, -1)).real
-    total = problem.snapshots.count * problem.snapshots.outputs
+    total = _outputs(problem)
     mean = mean_power(problem)
     freedom = max(total - count * stats.snapshots, total // 2, 1)
     noise = (left / freedom).clamp_min(1e-12 * mean).clamp_min(1e-300)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from risdoa.backends.ml_fits import Fit, Trial, mean_power, not_too_weak
+from risdoa.backends.ml_fits import Fit, Trial, noise_alone, not_too_weak
 from risdoa.problem import Problem
 from risdoa.scan import Matched, Peaks, peaks
 
@@ -58,10 +58,7 @@ def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: E
     better. All in single precision: the last descent is the caller's.
     """
     problem = problem.to(dtype=torch.complex64).prepared(PREPARED)
-    scenes = problem.scenes
-    mean = mean_power(problem)
-    nothing = mean.new_zeros((scenes, 0, 3)), mean.new_zeros((scenes, 0))
-    trial = Trial(*nothing, mean, torch.full_like(mean, torch.inf))
+    scenes, trial = problem.scenes, noise_alone(problem)
     for number in range(sources):
         tries = effort.further if number else effort.first
         grown = _inserted(matched, trial, *_places(fit, matched, trial, tries), new=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -58,7 +58,11 @@ AXES = ("azimuth", "elevation", "range")
 @click.option(
     "--reader", type=PluginName("reader"), help="What reads FILE; by default its suffix says."
 )
-@click.option("--sources", metavar="N", help="Sources in every scene; by default the file says.")
+@click.option(
+    "--sources",
+    metavar="N|auto",
+    help="Sources in every scene, or auto to count them; by default the file says.",
+)
 @click.option(
     "--region",
     metavar="AXIS=LOW:HIGH,…",
@@ -130,22 +134,20 @@ def _method(
     return Method(backend, chosen, model or trained.model, checkpoint, settings)
 
 
-def _sources(text: str | None) -> int | None:
+def _sources(text: str | None) -> int | Literal["auto"] | None:
     """Return the number of sources that was asked for, None for the file's own."""
     if text is None:
         return None
     if text == "auto":
-        raise InputError(
-            "the number of sources cannot be found automatically yet",
-            "give a number, as in --sources 2",
-        )
+        return "auto"
     try:
         count = int(text)
     except ValueError:
         count = 0
     if count < 1:
         raise InputError(
-            f"--sources must be a whole number of at least 1, got {text!r}", "as in --sources 2"
+            f"--sources must be a whole number of at least 1, or auto, got {text!r}",
+            "as in --sources 2",
         )
     return count
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,10 +43,23 @@ class Matched:
     def prepare(cls, problem: Problem, grid: Grid) -> Matched:
         """Compute the steering table, fields and norms of a grid."""
         table = steering_table(problem.steering, problem.array, grid)
-        values = problem.snapshots.values.unsqueeze(1)
-        fields = block_adjoint(problem, values)[:, :, 0].to(torch.complex64)
         points = grid.points().to(problem.region.device)
-        return cls(problem, grid, table, points, fields, _block_norms(problem, table))
+        norms = _block_norms(problem, table)
+        return cls(problem, grid, table, points, _fields(problem), norms)
+
+    def measured(self, problem: Problem) -> Matched:
+        """Return the same for other measurements, taken in the same way."""
+        return replace(self, problem=problem, fields=_fields(problem))
+
+    def select(self, scenes: Tensor, problem: Problem) -> Matched:
+        """Return what there is for the chosen scenes, whose problem is given."""
+        return replace(
+            self,
+            problem=problem,
+            table=self.table.select(scenes),
+            fields=self.fields[scenes],
+            norms=self.norms_of(scenes),
+        )
 
     def chunks(self, fields: int, sets: int = 1) -> Iterator[Tensor]:
         """Yield scene indices, few enough for ``sets`` times ``fields`` fields a scene."""
@@ -153,6 +166,12 @@ def _block_norms(problem: Problem, table: SteeringTable) -> Tensor:
         norms = torch.view_as_real(seen).square().sum(2).sum(-1)
         parts.append(sum_blocks(norms, blocks, count) if count < length else norms)
     return torch.cat(parts)
+
+
+def _fields(problem: Problem) -> Tensor:
+    """Return Σ_{l in b} G_lᴴ y_l, (S, B, N) complex64."""
+    values = problem.snapshots.values.unsqueeze(1)
+    return block_adjoint(problem, values)[:, :, 0].to(torch.complex64)
 
 
 def block_adjoint(problem: Problem, values: Tensor) -> Tensor:

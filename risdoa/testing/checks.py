@@ -132,10 +132,12 @@ def run_check(each: Check, subject: Subject) -> Outcome:
     seconds = time.perf_counter() - begun
     if not isinstance(result, Failure):
         return Outcome(each.name, "passed", each.summary, seconds)
-    error, expected, came = result.error, "no error", str(result)
+    error = result.error
+    case = input_of(error)
+    expected, came = "no error", str(result)
     if isinstance(error, ContractError):
         expected, came = error.expected, error.came
-    return Outcome(each.name, "failed", each.summary, seconds, expected, came, input_of(error))
+    return Outcome(each.name, "failed", each.summary, seconds, expected, came, case)
 
 
 @contextmanager

@@ -55,9 +55,14 @@ class on:  # noqa: N801 - reads as a word: with on("one source, 4 elements")
 
 
 def input_of(error: BaseException) -> str:
-    """Return the input that an error arose on, from the outermost block to the innermost."""
-    notes = [note for note in getattr(error, "__notes__", []) if note.startswith(_PREFIX)]
-    return ", ".join(note.removeprefix(_PREFIX) for note in reversed(notes))
+    """Return the input that an error arose on, from the outermost block to the innermost.
+
+    The notes that say so are taken off the error, which then speaks for itself.
+    """
+    notes = list(getattr(error, "__notes__", []))
+    error.__notes__ = [note for note in notes if not note.startswith(_PREFIX)]
+    inputs = [note.removeprefix(_PREFIX) for note in notes if note.startswith(_PREFIX)]
+    return ", ".join(reversed(inputs))
 
 
 _PREFIX = "input: "

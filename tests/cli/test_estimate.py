@@ -10,6 +10,7 @@ import pytest
 
 import risdoa
 from risdoa.recordings import FORMAT, recording_from, sample_path, write_recording
+from tests.draws import normal
 from tests.estimation.scenes import scene
 
 KEYS = ["azimuth_deg", "elevation_deg", "range_m"]
@@ -123,6 +124,20 @@ def test_sources_and_region_may_replace_those_of_the_file(cli, file):
         assert source["std"]["range_m"] == 0
 
 
+def test_sources_are_counted_where_that_is_asked_for(cli, changed):
+    with np.load(changed()) as archive:
+        first = archive["snapshots"][:1]
+    noise = normal(first.shape, 3).numpy()
+    path = changed(sources=REMOVED, snapshots=np.concatenate((first, noise)))
+    content = json.loads(cli("estimate", path, "--sources", "auto", "--json").out)
+    assert [len(scene["sources"]) for scene in content["scenes"]] == [2, 0]
+    notes = " ".join(content["notes"])
+    assert "1% false alarms" in notes
+    assert "no source found above the noise in 1 of 2 scenes" in notes
+    table = cli("estimate", path, "--sources", "auto")
+    assert table.code == 0, table.err
+
+
 def test_a_region_of_one_axis_keeps_the_others(cli, file):
     first = cli("estimate", file, "--region", "range=0.5:10", "--json")
     assert json.loads(first.out) == json.loads(cli("estimate", file, "--json").out)
@@ -224,7 +239,6 @@ WRONG = {
     "negative K": (["--sources", "-1"], "--sources"),
     "too large K": (["--sources", "36"], "impossible number of sources 36"),
     "K is no number": (["--sources", "two"], "'two'"),
-    "K to be found": (["--sources", "auto"], "automatically"),
     "unknown backend": (["--backend", "musik"], "musik"),
     "unknown backend in a chain": (["--backend", "music,newtown"], "newtown"),
     "empty backend": (["--backend", "music,,newton"], "empty name"),
