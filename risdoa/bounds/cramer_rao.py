@@ -1,59 +1,88 @@
 """Cramér–Rao bounds on positions.
 
-Bounds are error covariances in (φ, θ, r), radians and metres. Fixed coordinates (equal region
-bounds) have variance 0, masked sources NaN.
+Bounds are error covariances in (φ, θ, r), radians and metres. Coordinates that are known, or fixed
+by equal region bounds, have variance 0, masked sources NaN. Everything that is not known is
+estimated along: the bound on any coordinates of interest is their block of the covariance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from risdoa import likelihood
-from risdoa.conventions import invert_range
+from risdoa.conventions import COORDINATES, invert_range
 from risdoa.errors import InputError
 from risdoa.problem import Problem, Truth
 
+Known = Literal["azimuth", "elevation", "range", "signals", "powers", "noise"]
+"""What an estimator may know beforehand; signals or powers and noise are those of the bound."""
 
-def deterministic(truth: Truth) -> Tensor:
-    """Return the deterministic bound at the realised signals, unknown to the estimator.
+
+def deterministic(truth: Truth, known: Collection[Known] = ()) -> Tensor:
+    """Return the deterministic bound at the realised signals.
 
     F = (2/σ²) Σ_b Re(S_bᴴ DᴴΠ_b⊥D S_b) over the blocks b of snapshots that share a signal; see
-    :func:`risdoa.likelihood.deterministic_information`. Source: Stoica & Nehorai (1989), physics of
-    coded sensing by stacking G_l A.
+    :func:`risdoa.likelihood.deterministic_information`. With known signals (pilots) the projector
+    is left out; knowing the noise power changes nothing. Source: Stoica & Nehorai (1989), physics
+    of coded sensing by stacking G_l A.
+
+    Args:
+        truth: Positions, signals and noise power.
+        known: What the estimator knows: coordinates, ``signals``, ``noise``.
 
     Shapes:
         Returns (S, K, 3, 3) in rad, rad, m.
 
     Raises:
-        InputError: if the signals or the noise power are not known.
+        InputError: if the signals or the noise power are not known, or ``known`` names something
+            that this bound does not have.
     """
+    _check_known(known, "deterministic", {*COORDINATES, "signals", "noise"})
     if truth.signals is None:
         raise InputError("the deterministic bound needs the realised source signals")
     signals = truth.signals.to(torch.complex128)
-    return _by_count(truth, lambda part, index, k: _deterministic(part, signals[index][..., :k]))
+
+    def bound(part: Truth, index: Tensor, count: int) -> Tensor:
+        return _deterministic(part, signals[index][..., :count], known)
+
+    return _by_count(truth, bound)
 
 
-def stochastic(truth: Truth) -> Tensor:
-    """Return the stochastic bound: s_l ~ CN(0, P), with unknown powers and noise power.
+def stochastic(truth: Truth, known: Collection[Known] = ()) -> Tensor:
+    """Return the stochastic bound: s_l ~ CN(0, P).
 
     The position block of the inverse of the Slepian–Bangs information over positions, log powers
-    and log σ².
+    and log σ², without what is known.
+
+    Args:
+        truth: Positions, powers and noise power.
+        known: What the estimator knows: coordinates, ``powers``, ``noise``.
 
     Shapes:
         Returns (S, K, 3, 3) in rad, rad, m.
 
     Raises:
-        InputError: if the noise power is not known, or signals are shared between snapshots.
+        InputError: if the noise power is not known, signals are shared between snapshots, or
+            ``known`` names something that this bound does not have.
     """
+    _check_known(known, "stochastic", {*COORDINATES, "powers", "noise"})
     if not truth.problem.snapshots.fresh:
         raise InputError(
             "the stochastic bound holds for a fresh source signal in every snapshot",
             "use the deterministic bound for blocks and static sources",
         )
-    return _by_count(truth, lambda part, _index, _count: _stochastic(part))
+    return _by_count(truth, lambda part, _index, _count: _stochastic(part, known))
+
+
+def _check_known(known: Collection[str], bound: str, names: Collection[str]) -> None:
+    wrong = sorted(set(known) - set(names))
+    if wrong:
+        listed = ", ".join(name for name in get_args(Known) if name in names)
+        raise InputError(f"the {bound} bound cannot take {wrong[0]!r} as known", f"one of {listed}")
 
 
 def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Tensor:
@@ -94,22 +123,50 @@ def _safe_inverse(matrix: Tensor) -> Tensor:
     return result
 
 
-def _deterministic(truth: Truth, signals: Tensor) -> Tensor:
+def _deterministic(truth: Truth, signals: Tensor, known: Collection[str]) -> Tensor:
     search = invert_range(truth.positions.to(torch.float64))
     stats = likelihood.grams(truth.problem.to(dtype=torch.complex128), search)
-    information = likelihood.deterministic_information(stats, signals)
-    information = information / _noise(truth.problem)[:, None, None]
-    return position_covariance(information, search, truth.problem.free)
+    if "signals" in known:
+        information = _known_signals(stats, signals)
+    else:
+        information = likelihood.deterministic_information(stats, signals)
+    information = information / noise_of(truth.problem)[:, None, None]
+    return position_covariance(information, search, _unknown(truth.problem, known))
 
 
-def _stochastic(truth: Truth) -> Tensor:
+def _known_signals(stats: likelihood.Grams, signals: Tensor) -> Tensor:
+    """Return σ² times the information where the signals are known, 2 Σ_l Re(S_lᴴ DᴴD S_l)."""
+    slopes = stats.gram[..., stats.sources :, stats.sources :]
+    weights = signals.repeat_interleave(3, dim=-1)
+    products = weights.conj().unsqueeze(-1) * slopes * weights.unsqueeze(-2)
+    return 2 * products.real.sum(1)
+
+
+def _stochastic(truth: Truth, known: Collection[str]) -> Tensor:
     search = invert_range(truth.positions.to(torch.float64))
     stats = likelihood.grams(truth.problem.to(dtype=torch.complex128), search)
-    model = likelihood.stochastic(stats, truth.powers.to(torch.float64), _noise(truth.problem))
-    return position_covariance(model.curvature, search, truth.problem.free)
+    powers, noise = truth.powers.to(torch.float64), noise_of(truth.problem)
+    model = likelihood.stochastic(stats, powers, noise)
+    count = search.shape[1]
+    kept = [*range(3 * count)]
+    kept += [] if "powers" in known else range(3 * count, 4 * count)
+    kept += [] if "noise" in known else [4 * count]
+    information = model.curvature[:, kept][:, :, kept]
+    return position_covariance(information, search, _unknown(truth.problem, known))
 
 
-def _noise(problem: Problem) -> Tensor:
+def _unknown(problem: Problem, known: Collection[str]) -> Tensor:
+    """Return which coordinates are neither fixed nor known, (3,) bool."""
+    asked = torch.tensor([name not in known for name in COORDINATES], device=problem.region.device)
+    return problem.free & asked
+
+
+def noise_of(problem: Problem) -> Tensor:
+    """Return the noise power of every scene, (S,).
+
+    Raises:
+        InputError: if it is not known.
+    """
     noise = problem.snapshots.noise_power
     if noise is None:
         raise InputError("a bound needs the noise power of the snapshots")

@@ -11,6 +11,7 @@ COMMANDS = {
     "simulate": ("risdoa.cli.simulate:command", "Write simulated scenes, with their truth."),
     "train": ("risdoa.cli.train:command", "Train a covariance network."),
     "estimate": ("risdoa.cli.estimate:command", "Estimate source positions from a recording."),
+    "bound": ("risdoa.cli.bound:command", "Print how well positions can be known."),
     "compare": ("risdoa.cli.compare:command", "Compare methods with each other and the bound."),
     "bench": ("risdoa.cli.bench:command", "Measure what methods cost and what they miss."),
     "plugins": ("risdoa.cli.plugins:command", "Show and check the plugins that are installed."),

@@ -1,0 +1,228 @@
+"""``risdoa bound``: how well positions can be known, in a scenario or a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+from click.core import ParameterSource
+
+from risdoa.cli.options import (
+    FloatList,
+    IntList,
+    PluginName,
+    Settings,
+    echo_json,
+    echo_table,
+    examples,
+    json_flag,
+    options_of,
+    progress_bar,
+    registry,
+    reject_unused,
+    set_option,
+)
+from risdoa.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from risdoa.bounds import Known
+    from risdoa.evaluation.comparison import BoundKind, Setup
+    from risdoa.evaluation.limits import Limit
+    from risdoa.problem import Truth
+    from risdoa.steering.base import Steering
+
+SCHEMA = "risdoa.bound/1"
+LARGEST_SEED = 2**63 - 1
+HEADERS = ("az °", "el °", "r m", "1/r 1/m", "position m")
+DRAWN = ("snr_db", "sources", "scenes", "seed")
+"""The options that say which scenes of a scenario are drawn."""
+
+LEGEND = (
+    "√CRB, and the position error bound: the RMS over the sources of a scene. "
+    "A dash: the data do not see it; =: it is known."
+)
+
+
+@click.command(
+    epilog=examples(
+        "risdoa bound canonical --snr 0,10 --sources 1,2",
+        "risdoa bound canonical --known range --scenes 50 --json",
+        "risdoa bound scene.npz --steering spherical",
+    )
+)
+@click.argument("target", metavar="SCENARIO|FILE")
+@click.option(
+    "--snr", "snr_db", type=FloatList(), default="0,10,20", show_default=True, metavar="DB,…"
+)
+@click.option("--sources", type=IntList(1), default="1", show_default=True, metavar="K,…")
+@click.option(
+    "--scenes", type=click.IntRange(min=1), default=200, show_default=True, help="Scenes a point."
+)
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
+@click.option(
+    "--bound",
+    type=click.Choice(["auto", "stochastic", "deterministic"]),
+    default="auto",
+    show_default=True,
+    help="Which Cramér-Rao bound.",
+)
+@click.option(
+    "--steering",
+    type=PluginName("steering"),
+    help="How waves arrive; by default the model that makes the data, spherical if none is named.",
+)
+@click.option(
+    "--known",
+    default="",
+    metavar="NAME,…",
+    help="What is known: azimuth, elevation, range; signals, powers, noise.",
+)
+@set_option
+@json_flag
+def command(
+    *,
+    target: str,
+    snr_db: tuple[float, ...],
+    sources: tuple[int, ...],
+    scenes: int,
+    seed: int,
+    bound: BoundKind,
+    steering: str | None,
+    known: str,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Print Cramér-Rao bounds: what no unbiased estimator can fall below.
+
+    For a scenario, the median and the quartiles over its scenes at every SNR and number of sources;
+    for a recording with truth, its scenes. The bound is stochastic where every snapshot has a
+    signal of its own, deterministic where snapshots share them, unless --bound says.
+    """
+    told = cast("tuple[Known, ...]", tuple(part.strip() for part in known.split(",") if part))
+    if Path(target).suffix or Path(target).is_file():
+        _refuse_drawn(target)
+        _of_file(Path(target), bound, steering, told, settings, as_json)
+        return
+    from risdoa.evaluation.comparison import Setup  # noqa: PLC0415 - not for --help
+
+    registry().find("scenario", target)
+    made = registry().create("scenario", target, **options_of(settings, "scenario", target))
+    name = steering or made.data_model
+    reject_unused(settings, [target, name])
+    counts, levels = tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(snr_db))
+    model = _steering(name, _beside(settings, target))
+    setup = Setup(made, levels, counts, scenes, seed, model, bound)
+    _of_scenario(target, name, setup, told, as_json)
+
+
+def _refuse_drawn(target: str) -> None:
+    """Refuse options that say which scenes are drawn, beside a file."""
+    context = click.get_current_context()
+    for name in DRAWN:
+        if context.get_parameter_source(name) != ParameterSource.DEFAULT:
+            option = f"--{name.removesuffix('_db')}"
+            raise InputError(
+                f"{option} is for a scenario, and {target} is a file", f"leave {option} out"
+            )
+
+
+def _beside(settings: Settings, scenario: str) -> Settings:
+    """Return the settings for steering models; a name that the scenario has too means that one."""
+    taken = {scenario, scenario.rpartition("/")[2]}
+    return {name: options for name, options in settings.items() if name not in taken}
+
+
+def _steering(name: str, settings: Settings) -> Steering:
+    """Return a steering model with its options."""
+    options = options_of(settings, "steering", name)
+    return cast("Steering", registry().create("steering", name, **options))
+
+
+def _of_scenario(
+    target: str, steering: str, setup: Setup, known: Sequence[Known], as_json: bool
+) -> None:
+    """Print the bounds of a scenario, point by point."""
+    from risdoa.evaluation.limits import limit  # noqa: PLC0415 - not for --help
+
+    points = [(level, count) for count in setup.sources for level in setup.snr_db]
+    found: list[Limit] = []
+    with progress_bar("bounding") as progress:
+        for done, (level, count) in enumerate(points):
+            found.append(limit(setup, level, count, known))
+            if progress is not None:
+                progress(done + 1, len(points))
+    if as_json:
+        rows = [each.row() for each in found]
+        head = {"schema": SCHEMA, "scenario": target, "steering": steering, "seed": setup.seed}
+        echo_json(head | {"known": list(known), "points": rows})
+        return
+    title = f"{target}, {setup.trials} scenes a point, {found[0].bound} bound, {steering} steering"
+    lines = [line for each in found for line in _lines(each)]
+    echo_table(("K", "SNR dB", *HEADERS), lines, title=title)
+    click.echo(click.wrap_text(f"Medians over the scenes, quartiles below. {LEGEND}", width=80))
+
+
+def _lines(found: Limit) -> list[list[str | None]]:
+    """Return the median and, below it, the quartiles."""
+    lower, median, upper = found.quartiles.tolist()
+    spread = [f"{_cell(a)}-{_cell(b)}" for a, b in zip(lower, upper, strict=True)]
+    head = [str(found.sources), f"{found.snr_db:g}"]
+    return [[*head, *map(_cell, median)], [None, None, *spread]]
+
+
+def _cell(value: float) -> str:
+    from risdoa.evaluation.limits import finite  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.tables import digits  # noqa: PLC0415
+
+    return digits(finite(value)) if value else "="
+
+
+def _of_file(
+    file: Path,
+    bound: BoundKind,
+    steering: str | None,
+    known: Sequence[Known],
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Print the bounds of the scenes of a recording with truth."""
+    from risdoa.bounds import levels  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.limits import bound_of, named  # noqa: PLC0415
+
+    truth, name, notes = _recorded(file, steering, settings)
+    kind, found = bound_of(truth, bound, known)
+    rows = levels(truth.positions, truth.mask, found).tolist()
+    counts = truth.mask.sum(-1).tolist()
+    if as_json:
+        scenes = [{"sources": count} | named(row) for count, row in zip(counts, rows, strict=True)]
+        head = {"schema": SCHEMA, "file": str(file), "steering": name, "bound": kind}
+        echo_json(head | {"known": list(known), "notes": list(notes), "scenes": scenes})
+        return
+    lines = [
+        [str(index), str(count), *map(_cell, row)]
+        for index, (count, row) in enumerate(zip(counts, rows, strict=True))
+    ]
+    title = f"{file.name}, {kind} bound, {name} steering"
+    echo_table(("scene", "K", *HEADERS), lines, title=title)
+    click.echo(click.wrap_text(LEGEND, width=80))
+    for note in notes:
+        click.echo(f"note: {note}")
+
+
+def _recorded(
+    file: Path, steering: str | None, settings: Settings
+) -> tuple[Truth, str, tuple[str, ...]]:
+    """Return the truth of a recording with all that a bound needs, its steering model, notes."""
+    from risdoa.evaluation.nuisances import completed  # noqa: PLC0415 - not for --help
+    from risdoa.reading import read_recording, reader_of  # noqa: PLC0415
+
+    recording = read_recording(file, settings=settings, registry=registry())
+    name = steering or recording.steering or "spherical"
+    registry().find("steering", name)
+    reject_unused(settings, [name, reader_of(file, registry()).qualified])
+    model = _steering(name, settings)
+    truth, notes = completed(recording.truth(recording.problem(model)))
+    return truth, name, notes
