@@ -2,12 +2,15 @@
 
 from risdoa.bounds.cramer_rao import Known, deterministic, position_covariance, stochastic
 from risdoa.bounds.levels import LEVELS, levels, position_error
+from risdoa.bounds.misspecified import Misspecified, misspecified
 
 __all__ = [
     "LEVELS",
     "Known",
+    "Misspecified",
     "deterministic",
     "levels",
+    "misspecified",
     "position_covariance",
     "position_error",
     "stochastic",

@@ -7,13 +7,14 @@ estimated along: the bound on any coordinates of interest is their block of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from risdoa import likelihood
+from risdoa.bounds.scenes import by_count, noise_of
 from risdoa.conventions import COORDINATES, invert_range
 from risdoa.errors import InputError
 from risdoa.problem import Problem, Truth
@@ -49,7 +50,7 @@ def deterministic(truth: Truth, known: Collection[Known] = ()) -> Tensor:
     def bound(part: Truth, index: Tensor, count: int) -> Tensor:
         return _deterministic(part, signals[index][..., :count], known)
 
-    return _by_count(truth, bound)
+    return by_count(truth, bound)
 
 
 def stochastic(truth: Truth, known: Collection[Known] = ()) -> Tensor:
@@ -75,7 +76,7 @@ def stochastic(truth: Truth, known: Collection[Known] = ()) -> Tensor:
             "the stochastic bound holds for a fresh source signal in every snapshot",
             "use the deterministic bound for blocks and static sources",
         )
-    return _by_count(truth, lambda part, _index, _count: _stochastic(part, known))
+    return by_count(truth, lambda part, _index, _count: _stochastic(part, known))
 
 
 def _check_known(known: Collection[str], bound: str, names: Collection[str]) -> None:
@@ -159,40 +160,3 @@ def _unknown(problem: Problem, known: Collection[str]) -> Tensor:
     """Return which coordinates are neither fixed nor known, (3,) bool."""
     asked = torch.tensor([name not in known for name in COORDINATES], device=problem.region.device)
     return problem.free & asked
-
-
-def noise_of(problem: Problem) -> Tensor:
-    """Return the noise power of every scene, (S,).
-
-    Raises:
-        InputError: if it is not known.
-    """
-    noise = problem.snapshots.noise_power
-    if noise is None:
-        raise InputError("a bound needs the noise power of the snapshots")
-    return noise.to(torch.float64).expand(problem.scenes)
-
-
-def _by_count(truth: Truth, bound: Callable[[Truth, Tensor, int], Tensor]) -> Tensor:
-    """Apply ``bound`` to the scenes of every number of sources; masked sources come first to last.
-
-    ``bound`` is given the truth cut to its sources, the scene indices and the number of sources.
-    """
-    scenes, width = truth.mask.shape
-    result = truth.positions.new_full((scenes, width, 3, 3), torch.nan, dtype=torch.float64)
-    counts = truth.mask.sum(-1)
-    leading = torch.arange(width, device=counts.device) < counts[:, None]
-    if not bool((truth.mask == leading).all()):
-        raise InputError("the sources of a truth must stand before its masked entries")
-    for count in counts.unique().tolist():
-        index = torch.nonzero(counts == count).squeeze(-1)
-        if count:
-            result[index, :count] = bound(_cut(truth.select(index), count), index, count)
-    return result
-
-
-def _cut(truth: Truth, count: int) -> Truth:
-    """Return the truth without the entries behind the first ``count``."""
-    return Truth.of(
-        truth.positions[:, :count], truth.mask[:, :count], truth.powers[:, :count], truth.problem
-    )

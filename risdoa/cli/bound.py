@@ -45,6 +45,12 @@ LEGEND = (
     "A dash: the data do not see it; =: it is known."
 )
 
+LABELS = ("bias", "spread", "√CRB", "bias/√CRB")
+MISMATCH_LEGEND = (
+    "Conditional likelihood under the wrong model: bias of its minimum without noise, spread with "
+    "noise about that; √CRB (deterministic) is under the right one. Of several sources the RMS."
+)
+
 
 @click.command(
     epilog=examples(
@@ -80,6 +86,11 @@ LEGEND = (
     metavar="NAME,…",
     help="What is known: azimuth, elevation, range; signals, powers, noise.",
 )
+@click.option(
+    "--estimation",
+    type=PluginName("steering"),
+    help="The model that an estimator is told: prints the bias and spread under it.",
+)
 @set_option
 @json_flag
 def command(
@@ -92,6 +103,7 @@ def command(
     bound: BoundKind,
     steering: str | None,
     known: str,
+    estimation: str | None,
     settings: Settings,
     as_json: bool,
 ) -> None:
@@ -102,20 +114,36 @@ def command(
     signal of its own, deterministic where snapshots share them, unless --bound says.
     """
     told = cast("tuple[Known, ...]", tuple(part.strip() for part in known.split(",") if part))
+    if estimation is not None:
+        _refuse_beside_estimation(bound, told)
     if Path(target).suffix or Path(target).is_file():
         _refuse_drawn(target)
-        _of_file(Path(target), bound, steering, told, settings, as_json)
+        _of_file(Path(target), bound, (steering, estimation), told, settings, as_json)
         return
     from risdoa.evaluation.comparison import Setup  # noqa: PLC0415 - not for --help
 
     registry().find("scenario", target)
     made = registry().create("scenario", target, **options_of(settings, "scenario", target))
     name = steering or made.data_model
-    reject_unused(settings, [target, name])
+    reject_unused(settings, [target, name, estimation or name])
     counts, levels = tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(snr_db))
     model = _steering(name, _beside(settings, target))
     setup = Setup(made, levels, counts, scenes, seed, model, bound)
-    _of_scenario(target, name, setup, told, as_json)
+    if estimation is not None:
+        wrong = _steering(estimation, _beside(settings, target))
+        _mismatch_of_scenario(target, (name, estimation), setup, wrong, as_json)
+    else:
+        _of_scenario(target, name, setup, told, as_json)
+
+
+def _refuse_beside_estimation(bound: str, known: Sequence[str]) -> None:
+    """Refuse what the bound of a wrong model does not have."""
+    if known or bound == "stochastic":
+        option = "--known" if known else "--bound stochastic"
+        raise InputError(
+            f"{option} does not go with --estimation, which holds for conditional likelihood",
+            f"leave out {option}",
+        )
 
 
 def _refuse_drawn(target: str) -> None:
@@ -180,10 +208,36 @@ def _cell(value: float) -> str:
     return digits(finite(value)) if value else "="
 
 
+def _mismatch_of_scenario(
+    target: str, models: tuple[str, str], setup: Setup, told: Steering, as_json: bool
+) -> None:
+    """Print what a wrong model costs in a scenario, point by point."""
+    from risdoa.evaluation.limits import named  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.mismatch import ROWS, medians  # noqa: PLC0415
+
+    rows: list[dict[str, object]] = []
+    lines: list[list[str | None]] = []
+    for level, count in [(level, count) for count in setup.sources for level in setup.snr_db]:
+        found = medians(setup, told, level, count).tolist()
+        figures = {name: named(row) for name, row in zip(ROWS, found, strict=True)}
+        rows.append({"snr_db": level, "sources": count, "scenes": setup.trials, "median": figures})
+        first = (str(count), f"{level:g}")
+        for name, row in zip(LABELS, found, strict=True):
+            point = first if name == LABELS[0] else (None, None)
+            lines.append([*point, name, *map(_cell, row)])
+    if as_json:
+        head = {"schema": SCHEMA, "scenario": target, "seed": setup.seed}
+        echo_json(head | {"steering": models[0], "estimation": models[1]} | {"points": rows})
+        return
+    title = f"{target}, {setup.trials} scenes a point\ndata: {models[0]}; estimation: {models[1]}"
+    echo_table(("K", "SNR dB", "", *HEADERS), lines, title=title)
+    click.echo(click.wrap_text(MISMATCH_LEGEND, width=80))
+
+
 def _of_file(
     file: Path,
     bound: BoundKind,
-    steering: str | None,
+    models: tuple[str | None, str | None],
     known: Sequence[Known],
     settings: Settings,
     as_json: bool,
@@ -192,7 +246,10 @@ def _of_file(
     from risdoa.bounds import levels  # noqa: PLC0415 - not for --help
     from risdoa.evaluation.limits import bound_of, named  # noqa: PLC0415
 
-    truth, name, notes = _recorded(file, steering, settings)
+    truth, name, notes = _recorded(file, models, settings)
+    if models[1] is not None:
+        _mismatch_of_file(file, truth, (name, models[1]), _steering(models[1], settings), as_json)
+        return
     kind, found = bound_of(truth, bound, known)
     rows = levels(truth.positions, truth.mask, found).tolist()
     counts = truth.mask.sum(-1).tolist()
@@ -212,17 +269,49 @@ def _of_file(
         click.echo(f"note: {note}")
 
 
+def _mismatch_of_file(
+    file: Path, truth: Truth, models: tuple[str, str], told: Steering, as_json: bool
+) -> None:
+    """Print what a wrong model costs every source of a recording."""
+    from risdoa.evaluation.mismatch import Mismatch  # noqa: PLC0415 - not for --help
+
+    found = Mismatch.of(truth, told)
+    if as_json:
+        head = {"schema": SCHEMA, "file": str(file)}
+        head |= {"steering": models[0], "estimation": models[1]}
+        echo_json(head | {"scenes": found.records()})
+        return
+    lines: list[list[str | None]] = []
+    for scene, source in found.mask.nonzero().tolist():
+        bias, spread, best = (
+            values[scene, source].tolist() for values in (found.bias, found.spread, found.sqrt_crb)
+        )
+        ratios = [off / floor if floor else 0.0 for off, floor in zip(bias, best, strict=True)]
+        lines.append(
+            [
+                f"{scene}.{source}",
+                *(f"{value:.3g}" for value in bias[:3]),
+                " ".join(_cell(value) for value in spread[:3]),
+                " ".join(f"{value:.2g}" for value in (*ratios[:2], ratios[3])),
+            ]
+        )
+    title = f"{file.name}\ndata: {models[0]}; estimation: {models[1]}"
+    headers = ("scene", "az °", "el °", "r m", "spread az el r", "bias/√CRB az el 1/r")
+    echo_table(headers, lines, title=title)
+    click.echo(click.wrap_text(MISMATCH_LEGEND, width=80))
+
+
 def _recorded(
-    file: Path, steering: str | None, settings: Settings
+    file: Path, models: tuple[str | None, str | None], settings: Settings
 ) -> tuple[Truth, str, tuple[str, ...]]:
     """Return the truth of a recording with all that a bound needs, its steering model, notes."""
     from risdoa.evaluation.nuisances import completed  # noqa: PLC0415 - not for --help
     from risdoa.reading import read_recording, reader_of  # noqa: PLC0415
 
     recording = read_recording(file, settings=settings, registry=registry())
-    name = steering or recording.steering or "spherical"
+    name = models[0] or recording.steering or "spherical"
     registry().find("steering", name)
-    reject_unused(settings, [name, reader_of(file, registry()).qualified])
+    reject_unused(settings, [name, models[1] or name, reader_of(file, registry()).qualified])
     model = _steering(name, settings)
     truth, notes = completed(recording.truth(recording.problem(model)))
     return truth, name, notes

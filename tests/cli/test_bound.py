@@ -82,6 +82,34 @@ def test_a_measured_recording_says_that_its_noise_is_estimated(cli):
     assert all(0 < each["azimuth_deg"] < 5 for each in content["scenes"])
 
 
+WRONG = ["--estimation", "canonical"]
+
+
+def test_a_wrong_model_has_bias_and_spread(cli):
+    small = [word.replace("canonical", "spherical-data") for word in POINTS]
+    outcome = cli("bound", *small, *WRONG, "--snr", "10", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    content = json.loads(outcome.out)
+    assert (content["steering"], content["estimation"]) == ("spherical", "canonical")
+    median = content["points"][0]["median"]
+    assert list(median) == ["bias", "spread", "sqrt_crb", "bias_over_sqrt_crb"]
+    assert median["bias"]["range_m"] > 0
+    table = cli("bound", *small, *WRONG, "--snr", "10").out
+    assert all(len(line) <= 80 for line in table.splitlines())
+    assert "data: spherical; estimation: canonical" in table
+
+
+def test_a_wrong_model_of_a_recording_has_signed_figures(cli, recording):
+    words = [recording, "--steering", "spherical", *WRONG]
+    scenes = json.loads(cli("bound", *words, "--json").out)["scenes"]
+    biases = [source["bias"]["azimuth_deg"] for each in scenes for source in each["sources"]]
+    assert len(biases) == 6
+    assert min(biases) < 0 < max(biases)
+    table = cli("bound", *words).out
+    assert all(len(line) <= 80 for line in table.splitlines())
+    assert "2.1" in table
+
+
 def test_a_recording_without_truth_has_no_bound(cli, recording, tmp_path):
     with np.load(recording) as fields:
         kept = {name: fields[name] for name in fields.files if name != "truth_deg_m"}
@@ -102,6 +130,8 @@ def test_a_recording_without_truth_has_no_bound(cli, recording, tmp_path):
         (["canonical", "--set", "music.zoom=2"], "music"),
         (["canonical", "--steering", "spheric"], "spherical"),
         (["static", "--bound", "stochastic"], "fresh"),
+        (["canonical", *WRONG, "--known", "range"], "--known"),
+        (["canonical", *WRONG, "--bound", "stochastic"], "--bound stochastic"),
         (["nowhere.npz"], "nowhere.npz"),
         (["nowhere.npz", "--seed", "1"], "--seed is for a scenario"),
         (["nowhere.npz", "--snr", "1"], "--snr is for a scenario"),

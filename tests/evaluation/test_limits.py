@@ -11,10 +11,12 @@ from risdoa import bounds, likelihood
 from risdoa.conventions import RAD_PER_DEG, invert_range
 from risdoa.evaluation.comparison import Setup
 from risdoa.evaluation.limits import limit
+from risdoa.evaluation.mismatch import Mismatch
 from risdoa.evaluation.nuisances import completed
 from risdoa.problem import Truth
 from risdoa.scenarios.canonical import Canonical
 from risdoa.scenarios.canonical_sep10 import CanonicalSep10
+from risdoa.steering.canonical import Canonical as CanonicalSteering
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
 from tests.draws import generator
@@ -114,3 +116,21 @@ def test_the_medians_of_the_page_are_reproduced(factor, sources, expected):
     """Medians over 1000 scenes, whose own standard error is about 1.5 %, within 5 %."""
     found = limit(setup_of(rich(factor), 1000), 10.0, sources).quartiles[1, :3].tolist()
     assert found == pytest.approx(expected, rel=0.05)
+
+
+def test_a_mismatch_is_signed_for_a_source_and_pooled_for_a_scene():
+    known = scene(2, scenes=2, seed=5, snr_db=10.0)
+    found = Mismatch.of(known.truth, CanonicalSteering())
+    told = bounds.misspecified(known.truth, CanonicalSteering())
+    torch.testing.assert_close(found.bias[..., 0] * RAD_PER_DEG, told.bias[..., 0])
+    inverse = 1 / told.positions[..., 2] - 1 / known.truth.positions[..., 2]
+    torch.testing.assert_close(found.bias[..., 3], inverse)
+    bias, _, best, ratio = found.rms()
+    torch.testing.assert_close(bias, found.bias.square().mean(1).sqrt())
+    expected = bounds.levels(
+        known.truth.positions, known.truth.mask, bounds.deterministic(known.truth)
+    )
+    torch.testing.assert_close(best, expected)
+    torch.testing.assert_close(ratio, bias / best)
+    record = found.records()[1]["sources"][0]
+    assert record["bias"]["range_m"] == pytest.approx(float(found.bias[1, 0, 2]))
