@@ -44,7 +44,8 @@ class Plugin:
         options: ``"package.module:Model"``, a pydantic model of the options; by default they
             are read off the signature of the factory.
         traits: What the plugin can do or needs, such as ``"separable"``.
-        space: ``"package.module:function"``, the search space for hyper-parameter optimisation.
+        space: ``"package.module:function"``, a search space: a function that takes an Optuna trial
+            and returns options.
         example: A command that uses the plugin.
         references: Where the method comes from.
         api: The plugin interface that the plugin was written for.
