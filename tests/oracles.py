@@ -71,6 +71,16 @@ def noise_subspace_spectrum(covariance, sources, steering):
     return (np.abs(vectors.conj().T @ steering) ** 2).sum(0)
 
 
+def bartlett_spectrum(covariance, steering):
+    """Return aᴴRa for the columns a."""
+    return np.einsum("np,nm,mp->p", steering.conj(), covariance, steering).real
+
+
+def mvdr_spectrum(covariance, steering):
+    """Return 1/(aᴴR⁻¹a) for the columns a."""
+    return 1 / bartlett_spectrum(np.linalg.inv(covariance), steering)
+
+
 def coded_matrices(channel, codes):
     """Return G_l = H diag(c_l), (L, M, N)."""
     return np.stack([channel @ np.diag(code) for code in codes])

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from risdoa.backends.base import BatchedBackend
 from risdoa.backends.music import Music
-from risdoa.backends.music_objective import null_spectrum
+from risdoa.backends.music_objective import null_minimum
+from risdoa.backends.omp import descended
 from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
-from risdoa.likelihood import Evaluation, conditional, grams
-from risdoa.minimise import Minimum, minimise
 from risdoa.problem import Estimates, Problem
 
 MATCHED_NOTE = "newton refined the matched subspace spectrum of the measurements: no covariance"
@@ -43,12 +41,12 @@ class Newton(BatchedBackend):
         if start is None:
             start = Music().solve(problem, covariance, None, sources)
         search = invert_range(start.positions.to(torch.float64))
-        low, high = problem.descent_bounds()
         if covariance is None or covariance.width < sources:
-            end = self._matched(problem, search, low, high)
+            end = descended(problem, search, self.iterations)
             notes = (*start.notes, MATCHED_NOTE)
         else:
-            end = self._subspace(problem, covariance.signal_subspace(sources), search, low, high)
+            basis = covariance.signal_subspace(sources)
+            end = null_minimum(problem, basis, search, self.iterations)
             notes = start.notes
         found = end.point.reshape(search.shape)
         found = torch.where(start.valid.unsqueeze(-1), found, search)
@@ -58,28 +56,4 @@ class Newton(BatchedBackend):
             valid=start.valid,
             converged=end.converged.reshape(shape).all(-1),
             iterations=end.iterations.reshape(shape).amax(-1),
-        )
-
-    def _subspace(
-        self, problem: Problem, basis: Tensor, search: Tensor, low: Tensor, high: Tensor
-    ) -> Minimum:
-        """Minimise the null spectrum of every source on its own."""
-        sources = search.shape[1]
-
-        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
-            scenes = index // sources
-            return null_spectrum(problem.select(scenes), basis[scenes], point)
-
-        flat = search.flatten(0, 1)
-        return minimise(evaluate, flat, low, high, self.iterations, scale=1e-12)
-
-    def _matched(self, problem: Problem, search: Tensor, low: Tensor, high: Tensor) -> Minimum:
-        """Minimise Σ_b ‖Π_b⊥ y_b‖² over all sources together."""
-        sources = search.shape[1]
-
-        def evaluate(point: Tensor, index: Tensor) -> Evaluation:
-            return conditional(grams(problem.select(index), point.unflatten(1, (sources, 3))))
-
-        return minimise(
-            evaluate, search.flatten(1), low.repeat(sources), high.repeat(sources), self.iterations
         )

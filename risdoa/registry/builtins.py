@@ -94,10 +94,30 @@ def risdoa_backends() -> Iterable[Plugin]:
         example="risdoa estimate scene.npz --backend music --sources 1",
     )
     yield Plugin(
+        "bartlett",
+        "risdoa.backends.bartlett:Bartlett",
+        "The peaks of the beamformer spectrum aᴴRa.",
+        traits=("biased",),
+        example="risdoa estimate scene.npz --backend bartlett --sources 1",
+    )
+    yield Plugin(
+        "mvdr",
+        "risdoa.backends.mvdr:Mvdr",
+        "The peaks of the minimum-variance (Capon) spectrum 1/(aᴴR⁻¹a).",
+        example="risdoa estimate scene.npz --backend mvdr --sources 1",
+    )
+    yield Plugin(
         "newton",
         "risdoa.backends.newton:Newton",
         "Damped Newton steps on the subspace objective.",
         example="risdoa estimate scene.npz --backend music,newton --sources 1",
+    )
+    yield Plugin(
+        "omp",
+        "risdoa.backends.omp:Omp",
+        "Orthogonal matching pursuit on the measurements, off the grid.",
+        traits=("snapshots-only",),
+        example="risdoa estimate scene.npz --backend omp --sources 1",
     )
     yield Plugin(
         "nf-mle",

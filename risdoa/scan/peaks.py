@@ -41,15 +41,26 @@ def peaks(spectrum: Tensor, grid: Grid, count: int) -> Peaks:
     maxima = local_maxima(volume).flatten(1)
     few = min(4 * count, maxima.shape[1])
     top = maxima.topk(few, dim=-1)
-    shift, rise = _parabolas(volume, top.indices, grid.shape)
-    height = top.values + rise
+    found = placed(volume, grid, top.indices)
+    height = torch.where(top.values > NOWHERE, found.heights, NOWHERE)
     order = height.argsort(dim=-1, descending=True)[:, :count]
     order = torch.where(torch.take_along_dim(height, order, 1) > NOWHERE, order, order[:, :1])
     if order.shape[1] < count:
         order = torch.cat((order, order[:, :1].expand(-1, count - order.shape[1])), dim=1)
+    places = torch.take_along_dim(found.places, order.unsqueeze(-1), 1)
     index = torch.take_along_dim(top.indices, order, 1)
-    shift = torch.take_along_dim(shift, order.unsqueeze(-1), 1)
-    return Peaks(_between(grid, index, shift), torch.take_along_dim(height, order, 1), index)
+    return Peaks(places, torch.take_along_dim(height, order, 1), index)
+
+
+def placed(volume: Tensor, grid: Grid, index: Tensor) -> Peaks:
+    """Return maxima as placed and valued by parabolas through their neighbours on every axis.
+
+    Shapes:
+        volume: (S, W, E, A). index: (S, C) int, flat.
+    """
+    shift, rise = _parabolas(volume, index, grid.shape)
+    height = torch.take_along_dim(volume.flatten(1), index, 1) + rise
+    return Peaks(_between(grid, index, shift), height, index)
 
 
 def local_maxima(volume: Tensor) -> Tensor:

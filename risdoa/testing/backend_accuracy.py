@@ -88,7 +88,7 @@ def the_order_of_the_sources(subject: Subject) -> None:
                 with on(f"{scene.name}, their order turned by {shift}"):
                     found = attempted(subject, setting, scene)
                     if found is not None:
-                        expect_at_truth(setting, scene, found, tolerance_of(subject))
+                        expect_at_truth(setting, scene, found, tolerance_of(subject, sources))
 
 
 @check("backend", unless=("snapshots-only",))
@@ -121,7 +121,7 @@ def a_covariance_in_single_precision(subject: Subject) -> None:
             with on(f"{scene.name}, a factor in complex64"):
                 found = attempted(subject, setting, replace(scene, covariance=single))
                 if found is not None:
-                    expect_at_truth(setting, scene, found, tolerance_of(subject))
+                    expect_at_truth(setting, scene, found, tolerance_of(subject, sources))
 
 
 @check("backend")

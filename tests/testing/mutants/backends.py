@@ -318,6 +318,10 @@ class IsOffByHalfACell(AlteredMl):
         return replace(found, positions=(found.positions + shift).clamp(low, high))
 
 
+class IsBiasedForOneSource(Altered):
+    after = IsOffByHalfACell.after
+
+
 class UsesHalfOfTheSnapshots(AlteredMl):
     def before(self, problem, covariance, start):
         half = torch.arange(0, problem.snapshots.count, 2)
@@ -519,6 +523,13 @@ MUTANTS = [
         "off by half a cell",
         "exact-from-the-measurements",
         "meets-the-bound",
+    ),
+    faulty(
+        "biased-alone",
+        IsBiasedForOneSource,
+        "one source alone off by half a cell, though only said to be biased by others",
+        EXACT,
+        traits=("biased",),
     ),
     faulty_ml(
         "half-the-snapshots",
