@@ -14,6 +14,7 @@ COMMANDS = {
     "bound": ("risdoa.cli.bound:command", "Print how well positions can be known."),
     "compare": ("risdoa.cli.compare:command", "Compare methods with each other and the bound."),
     "bench": ("risdoa.cli.bench:command", "Measure what methods cost and what they miss."),
+    "doctor": ("risdoa.cli.doctor:command", "Check the installation, a model and conventions."),
     "plugins": ("risdoa.cli.plugins:command", "Show and check the plugins that are installed."),
     "demo": ("risdoa.cli.demo:command", "Train, compare and estimate, in a few minutes."),
 }
