@@ -12,7 +12,7 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.grid import Grid, search_grid
 from risdoa.problem import Estimates, Problem
-from risdoa.scan import Matched, peaks, steering_table
+from risdoa.scan import Matched, peaks, steering_table, steering_vectors
 
 MATCHED_NOTE = "music scanned the matched subspace spectrum of the measurements: no covariance"
 
@@ -68,7 +68,7 @@ class Music(BatchedBackend):
         for _ in range(self.zoom):
             steps = steps / 2
             near = (peak.unsqueeze(1) + offsets * steps).clamp(low, high)
-            value = beside.at(problem.steering(problem.array, invert_range(near)))
+            value = beside.at(steering_vectors(problem.steering, problem.array, invert_range(near)))
             peak = torch.take_along_dim(near, value.argmax(-1)[:, None, None], 1).squeeze(1)
         return peak
 

@@ -5,7 +5,7 @@ from risdoa.scan.energy import energies
 from risdoa.scan.gain import Gain, likelihood_gain
 from risdoa.scan.matched import FLOOR, MEMORY, Matched
 from risdoa.scan.peaks import Peaks, peaks
-from risdoa.scan.table import SteeringTable, steering_table
+from risdoa.scan.table import SteeringTable, steering_table, steering_vectors
 
 __all__ = [
     "FLOOR",
@@ -20,4 +20,5 @@ __all__ = [
     "likelihood_gain",
     "peaks",
     "steering_table",
+    "steering_vectors",
 ]

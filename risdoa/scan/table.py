@@ -50,6 +50,22 @@ def steering_table(steering: Steering, array: Array, grid: Grid) -> SteeringTabl
     return SeparableTable(x.contiguous(), y.squeeze(-1).mT.contiguous())
 
 
+def steering_vectors(steering: Steering, array: Array, positions: Tensor) -> Tensor:
+    """Return the steering vectors, as products of those of two lines where the model factors.
+
+    The same numbers as ``steering(array, positions)`` up to rounding, from N_x + N_y phasors for a
+    position in place of N.
+
+    Shapes:
+        positions: (…, P, 3) rad, rad, m. Returns (…, N, P).
+    """
+    lines = steering.lines(array)
+    if lines is None:
+        return steering(array, positions)
+    x, y = (steering(line, positions) for line in lines)
+    return (y.unsqueeze(-2) * x.unsqueeze(-3)).flatten(-3, -2)
+
+
 def _positions(points: Tensor) -> Tensor:
     return invert_range(points).to(torch.float32)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
-from risdoa.scan import energies, steering_table
+from risdoa.scan import energies, steering_table, steering_vectors
 from risdoa.scan.table import DenseTable, SeparableTable
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
@@ -99,3 +99,14 @@ def test_energies_are_the_same_in_little_memory(monkeypatch, model):
     torch.testing.assert_close(whole, expected.float(), rtol=1e-4, atol=1e-4)
     monkeypatch.setattr("risdoa.scan.energy.MEMORY", 1)
     torch.testing.assert_close(energies(table, fields), whole)
+
+
+@pytest.mark.parametrize("model", [Canonical(), PlaneWave(), Spherical()])
+@pytest.mark.parametrize("name", [*ARRAYS, "circle", "another order", "one missing", "scenes"])
+def test_steering_vectors_are_those_of_the_model_either_way(name, model):
+    array = (ARRAYS | OTHERS)[name]
+    positions = invert_range(search_grid(ARRAYS["planar"], REGION).points()[:40])
+    positions = positions.unflatten(0, (2, 20))
+    expected = model(array, positions)
+    found = steering_vectors(model, array, positions)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-13)
