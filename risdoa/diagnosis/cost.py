@@ -85,6 +85,11 @@ class Band:
         """Whether there is a bias at all, beyond rounding."""
         return any(ratio > ROUNDING for ratio in self.worst_ratio)
 
+    @property
+    def departs(self) -> bool:
+        """Whether a bias is above √CRB somewhere."""
+        return any(ratio > 1 for ratio in self.worst_ratio)
+
 
 def edges(region: Tensor) -> list[float]:
     """Return the bounds of the range bands of a region in m; one band where the range is fixed."""
@@ -216,8 +221,8 @@ def _band(cost: Cost, chosen: Tensor, low: float, high: float) -> Band:
         low,
         high,
         int(chosen.sum()),
-        tuple(bias.median(0).values.tolist()),
+        tuple(bias.quantile(0.5, dim=0).tolist()),
         tuple(bias.amax(0).tolist()),
-        tuple(ratio.median(0).values.tolist()),
+        tuple(ratio.quantile(0.5, dim=0).tolist()),
         tuple(ratio.amax(0).tolist()),
     )

@@ -47,6 +47,7 @@ EXCESS = 1.5
 """How much more than the noise a fit may leave."""
 
 HIDDEN = "the fault above hides it: repair that first"
+BIASED = "the bias of the steering model hides it: look again with --steering spherical"
 NEEDS_TRUTH = "needs a truth: a shifted or scaled array is only another place of the source"
 
 
@@ -87,8 +88,12 @@ def truth_of(recording: Recording, problem: Problem) -> Truth | None:
         return None
 
 
-def recorded_tests(fit: Fitted, truth: Truth | None) -> Iterator[Finding]:
-    """Yield the findings of a recording, from its fit as given and its truth if it has one."""
+def recorded_tests(fit: Fitted, truth: Truth | None, *, departs: bool) -> Iterator[Finding]:
+    """Yield the findings of a recording, from its fit as given and its truth if it has one.
+
+    Where the model ``departs`` from the exact wave by more than √CRB, its bias looks like a wrong
+    origin or scale, and neither is judged.
+    """
     known = Known(truth)
     yield quality(fit)
     signed = sign(fit)
@@ -102,6 +107,8 @@ def recorded_tests(fit: Fitted, truth: Truth | None) -> Iterator[Finding]:
         yield from _hidden("origin", "scale", why=NEEDS_TRUTH)
     elif ordered.status == "fail":
         yield from _hidden("origin", "scale", why=HIDDEN)
+    elif departs:
+        yield from _hidden("origin", "scale", why=BIASED)
     else:
         yield from placement(fit, truth, matched(truth, fit))
 

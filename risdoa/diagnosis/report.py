@@ -131,7 +131,8 @@ def diagnose_recording(
     fit = fitted(problem)
     exact = fit if isinstance(model, Spherical) else fitted(changed(problem, steering=Spherical()))
     cost = model_cost(recorded_truth(exact), model)
-    findings = [*_facts(problem, model, cost), *recorded_tests(fit, truth)]
+    departs = overall(cost).departs
+    findings = [*_facts(problem, model, cost), *recorded_tests(fit, truth, departs=departs)]
     known = problem.snapshots.noise_power is not None
     noise = "the recording's noise power" if known else "what the exact model leaves"
     return _diagnosis("recording", name, told, model, problem, cost, noise, findings)

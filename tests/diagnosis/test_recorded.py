@@ -11,6 +11,7 @@ import torch
 from risdoa.arrays import Array
 from risdoa.diagnosis.report import diagnose_recording
 from risdoa.recordings import recording_from
+from risdoa.steering.canonical import Canonical
 from risdoa.steering.spherical import Spherical
 from tests.draws import generator
 from tests.estimation.scenes import REGION, region_with, scene
@@ -130,6 +131,15 @@ def test_a_spacing_that_is_ten_percent_wrong(direct):
     # The elements are written down 1.1 x as far apart: sines come out 1/1.1 x as large.
     assert found["scale"].values["ratio"] == pytest.approx(1 / 1.1, abs=0.01)
     assert found["origin"].status != "fail"
+
+
+def test_the_bias_of_a_model_is_not_taken_for_a_wrong_origin(direct):
+    diagnosis = diagnose_recording(direct, "recording", ("canonical", Canonical()))
+    found = {each.check: each for each in diagnosis.findings}
+    assert found["steering-model"].status == "warn"
+    for check in ("origin", "scale"):
+        assert found[check].status == "not observable"
+        assert "--steering spherical" in found[check].message
 
 
 def test_a_turned_set_up_is_no_shift(direct):
