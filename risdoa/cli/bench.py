@@ -9,9 +9,6 @@ import click
 
 from risdoa.cli.groups import SuggestingGroup
 from risdoa.cli.options import (
-    FloatList,
-    IntList,
-    PluginName,
     Settings,
     echo_json,
     echo_table,
@@ -21,14 +18,17 @@ from risdoa.cli.options import (
     progress_bar,
     registry,
     reject_unused,
+    scenario_option,
+    seed_option,
     set_option,
+    snr_points,
+    source_points,
 )
 
 if TYPE_CHECKING:
     from risdoa.evaluation.search_failures import SearchCell
 
 SCHEMA = "risdoa.bench-search/1"
-LARGEST_SEED = 2**63 - 1
 
 
 @click.group(cls=SuggestingGroup, epilog=examples("risdoa bench search --snr 10 --trials 50"))
@@ -42,21 +42,13 @@ def command() -> None:
         "risdoa bench search --snr 10 --trials 20 --set nf-mle.starts=16 --json",
     )
 )
-@click.option(
-    "--scenario",
-    type=PluginName("scenario"),
-    default="canonical",
-    show_default=True,
-    help="What kind of scenes.",
-)
-@click.option(
-    "--snr", "snr_db", type=FloatList(), default="0,5,10", show_default=True, metavar="DB,…"
-)
-@click.option("--sources", type=IntList(1), default="1,2,3", show_default=True, metavar="K,…")
+@scenario_option
+@snr_points("0,5,10")
+@source_points("1,2,3")
 @click.option(
     "--trials", type=click.IntRange(min=1), default=200, show_default=True, help="Scenes a point."
 )
-@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
+@seed_option
 @set_option
 @json_flag
 def search(

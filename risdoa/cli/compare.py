@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from risdoa.cli.options import (
-    FloatList,
-    IntList,
-    PluginName,
     Settings,
+    bound_option,
     echo_json,
     echo_table,
     examples,
@@ -22,14 +20,17 @@ from risdoa.cli.options import (
     progress_bar,
     registry,
     reject_unused,
+    scenario_option,
+    seed_option,
     set_option,
+    snr_points,
+    source_points,
 )
 
 if TYPE_CHECKING:
     from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
     from risdoa.evaluation.methods import Method, MethodSpec
 
-LARGEST_SEED = 2**63 - 1
 BASELINES = ("sample:music,newton,nf-mle", "sample:nf-mle", "sample:music")
 
 
@@ -40,21 +41,13 @@ BASELINES = ("sample:music,newton,nf-mle", "sample:nf-mle", "sample:music")
         "risdoa compare --scenario digital --snr 0,10 --trials 20 --out results",
     )
 )
-@click.option(
-    "--scenario",
-    type=PluginName("scenario"),
-    default="canonical",
-    show_default=True,
-    help="What kind of scenes.",
-)
-@click.option(
-    "--snr", "snr_db", type=FloatList(), default="0,10,20", show_default=True, metavar="DB,…"
-)
-@click.option("--sources", type=IntList(1), default="1", show_default=True, metavar="K,…")
+@scenario_option
+@snr_points("0,10,20")
+@source_points("1")
 @click.option(
     "--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Scenes a point."
 )
-@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
+@seed_option
 @click.option(
     "--method",
     "texts",
@@ -62,13 +55,7 @@ BASELINES = ("sample:music,newton,nf-mle", "sample:nf-mle", "sample:music")
     metavar="[LABEL=]MODEL[#RUN]:CHAIN[@STEERING]",
     help="What to compare; may be given several times. Baselines if not given.",
 )
-@click.option(
-    "--bound",
-    type=click.Choice(["auto", "stochastic", "deterministic"]),
-    default="auto",
-    show_default=True,
-    help="Which Cramér-Rao bound.",
-)
+@bound_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

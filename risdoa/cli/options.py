@@ -15,11 +15,13 @@ from risdoa.errors import InputError, UnknownNameError
 from risdoa.registry import Registry, options_of, unused
 
 __all__ = [
+    "SEED",
     "FloatList",
     "IntList",
     "PluginChain",
     "PluginName",
     "Settings",
+    "bound_option",
     "completions",
     "echo_json",
     "echo_table",
@@ -30,7 +32,11 @@ __all__ = [
     "progress_bar",
     "registry",
     "reject_unused",
+    "scenario_option",
+    "seed_option",
     "set_option",
+    "snr_points",
+    "source_points",
 ]
 
 Settings = dict[str, dict[str, str]]
@@ -222,3 +228,42 @@ def completions(
     with ctx.scope(cleanup=False):
         names = registry().names(kind)
     return [CompletionItem(prefix + name) for name in names if name.startswith(incomplete)]
+
+
+SEED = click.IntRange(0, 2**63 - 1)
+"""What torch takes for a seed, as long as it is not negative."""
+
+seed_option = click.option("--seed", type=SEED, default=0, show_default=True)
+"""``--seed``: the command gets ``seed``."""
+
+scenario_option = click.option(
+    "--scenario",
+    type=PluginName("scenario"),
+    default="canonical",
+    show_default=True,
+    help="What kind of scenes.",
+)
+"""``--scenario``: the command gets ``scenario``."""
+
+bound_option = click.option(
+    "--bound",
+    type=click.Choice(["auto", "stochastic", "deterministic"]),
+    default="auto",
+    show_default=True,
+    help="Which Cramér-Rao bound.",
+)
+"""``--bound``: the command gets ``bound``."""
+
+
+def snr_points(default: str) -> Callable[[F], F]:
+    """Return ``--snr DB,…``: the command gets ``snr_db``, a tuple."""
+    return click.option(
+        "--snr", "snr_db", type=FloatList(), default=default, show_default=True, metavar="DB,…"
+    )
+
+
+def source_points(default: str) -> Callable[[F], F]:
+    """Return ``--sources K,…``: the command gets ``sources``, a tuple."""
+    return click.option(
+        "--sources", type=IntList(1), default=default, show_default=True, metavar="K,…"
+    )

@@ -7,17 +7,16 @@ from pathlib import Path
 import click
 
 from risdoa.cli.options import (
-    PluginName,
     Settings,
     examples,
     options_of,
     registry,
     reject_unused,
+    scenario_option,
+    seed_option,
     set_option,
 )
 from risdoa.errors import InputError
-
-LARGEST_SEED = 2**63 - 1
 
 
 @click.command(
@@ -26,19 +25,13 @@ LARGEST_SEED = 2**63 - 1
         "risdoa simulate --scenario digital --set digital.nx=8 --out small.npz",
     )
 )
-@click.option(
-    "--scenario",
-    type=PluginName("scenario"),
-    default="canonical",
-    show_default=True,
-    help="What kind of scenes.",
-)
+@scenario_option
 @click.option("--scenes", type=click.IntRange(min=1), default=10, show_default=True)
 @click.option("--sources", type=int, help="Sources in every scene; drawn if not given.")
 @click.option(
     "--snr", "snr_db", type=float, metavar="DB", help="SNR of every scene; drawn if not given."
 )
-@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
+@seed_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -9,6 +9,7 @@ import click
 
 from risdoa.cli.logs import log_lines
 from risdoa.cli.options import (
+    SEED,
     PluginName,
     Settings,
     echo_json,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from risdoa.training.control import Interval, Row
     from risdoa.training.run import Summary
 
-LARGEST_SEED = 2**63 - 1
 
 _POSITIVE = click.IntRange(min=1)
 
@@ -46,7 +46,7 @@ _POSITIVE = click.IntRange(min=1)
 )
 @click.option("--scenario", type=PluginName("scenario"), help="What kind of scenes.")
 @click.option("--model", type=PluginName("model"), help="The network.")
-@click.option("--seed", type=click.IntRange(0, LARGEST_SEED))
+@click.option("--seed", type=SEED)
 @click.option("--epochs", type=_POSITIVE)
 @click.option("--steps-per-epoch", type=_POSITIVE, help="Batches between two validations.")
 @click.option("--batch-size", type=_POSITIVE, help="Scenes a batch, drawn afresh.")
