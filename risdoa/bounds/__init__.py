@@ -3,15 +3,19 @@
 from risdoa.bounds.cramer_rao import Known, deterministic, position_covariance, stochastic
 from risdoa.bounds.levels import LEVELS, levels, position_error
 from risdoa.bounds.misspecified import Misspecified, misspecified
+from risdoa.bounds.threshold import Kind, Prediction, threshold
 
 __all__ = [
     "LEVELS",
+    "Kind",
     "Known",
     "Misspecified",
+    "Prediction",
     "deterministic",
     "levels",
     "misspecified",
     "position_covariance",
     "position_error",
     "stochastic",
+    "threshold",
 ]

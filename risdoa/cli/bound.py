@@ -9,10 +9,9 @@ import click
 from click.core import ParameterSource
 
 from risdoa.cli.options import (
-    FloatList,
-    IntList,
     PluginName,
     Settings,
+    bound_option,
     echo_json,
     echo_table,
     examples,
@@ -21,7 +20,10 @@ from risdoa.cli.options import (
     progress_bar,
     registry,
     reject_unused,
+    seed_option,
     set_option,
+    snr_points,
+    source_points,
 )
 from risdoa.errors import InputError
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from risdoa.steering.base import Steering
 
 SCHEMA = "risdoa.bound/1"
-LARGEST_SEED = 2**63 - 1
 HEADERS = ("az °", "el °", "r m", "1/r 1/m", "position m")
 DRAWN = ("snr_db", "sources", "scenes", "seed")
 """The options that say which scenes of a scenario are drawn."""
@@ -51,6 +52,11 @@ MISMATCH_LEGEND = (
     "noise about that; √CRB (deterministic) is under the right one. Of several sources the RMS."
 )
 
+THRESHOLD_LEGEND = (
+    "RMSE over all scenes, outliers and all; out: direction more than 5° off. No information: "
+    "without a signal."
+)
+
 
 @click.command(
     epilog=examples(
@@ -60,21 +66,13 @@ MISMATCH_LEGEND = (
     )
 )
 @click.argument("target", metavar="SCENARIO|FILE")
-@click.option(
-    "--snr", "snr_db", type=FloatList(), default="0,10,20", show_default=True, metavar="DB,…"
-)
-@click.option("--sources", type=IntList(1), default="1", show_default=True, metavar="K,…")
+@snr_points("0,10,20")
+@source_points("1")
 @click.option(
     "--scenes", type=click.IntRange(min=1), default=200, show_default=True, help="Scenes a point."
 )
-@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True)
-@click.option(
-    "--bound",
-    type=click.Choice(["auto", "stochastic", "deterministic"]),
-    default="auto",
-    show_default=True,
-    help="Which Cramér-Rao bound.",
-)
+@seed_option
+@bound_option
 @click.option(
     "--steering",
     type=PluginName("steering"),
@@ -91,6 +89,11 @@ MISMATCH_LEGEND = (
     type=PluginName("steering"),
     help="The model that an estimator is told: prints the bias and spread under it.",
 )
+@click.option(
+    "--threshold",
+    is_flag=True,
+    help="Print the outliers and errors that are predicted for one source in a scenario.",
+)
 @set_option
 @json_flag
 def command(
@@ -104,6 +107,7 @@ def command(
     steering: str | None,
     known: str,
     estimation: str | None,
+    threshold: bool,
     settings: Settings,
     as_json: bool,
 ) -> None:
@@ -116,6 +120,8 @@ def command(
     told = cast("tuple[Known, ...]", tuple(part.strip() for part in known.split(",") if part))
     if estimation is not None:
         _refuse_beside_estimation(bound, told)
+    if threshold:
+        _refuse_beside_threshold(target, sources, told, estimation)
     if Path(target).suffix or Path(target).is_file():
         _refuse_drawn(target)
         _of_file(Path(target), bound, (steering, estimation), told, settings, as_json)
@@ -129,7 +135,9 @@ def command(
     counts, levels = tuple(dict.fromkeys(sources)), tuple(dict.fromkeys(snr_db))
     model = _steering(name, _beside(settings, target))
     setup = Setup(made, levels, counts, scenes, seed, model, bound)
-    if estimation is not None:
+    if threshold:
+        _threshold(target, name, setup, as_json)
+    elif estimation is not None:
         wrong = _steering(estimation, _beside(settings, target))
         _mismatch_of_scenario(target, (name, estimation), setup, wrong, as_json)
     else:
@@ -144,6 +152,54 @@ def _refuse_beside_estimation(bound: str, known: Sequence[str]) -> None:
             f"{option} does not go with --estimation, which holds for conditional likelihood",
             f"leave out {option}",
         )
+
+
+def _refuse_beside_threshold(
+    target: str, sources: tuple[int, ...], known: Sequence[str], estimation: str | None
+) -> None:
+    """Refuse what a predicted threshold does not have."""
+    wrong = {
+        "another number of sources than 1": sources != (1,),
+        "--known": bool(known),
+        "--estimation": estimation is not None,
+        "a file": bool(Path(target).suffix) or Path(target).is_file(),
+    }
+    for what, given in wrong.items():
+        if given:
+            raise InputError(
+                f"--threshold does not go with {what}",
+                "it is predicted for one source in a scenario, all of it unknown",
+            )
+
+
+def _threshold(target: str, steering: str, setup: Setup, as_json: bool) -> None:
+    """Print what interval errors predict, SNR by SNR."""
+    from risdoa.evaluation.tables import digits  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.thresholds import predicted  # noqa: PLC0415
+
+    with progress_bar("predicting") as progress:
+        found = []
+        for level in setup.snr_db:
+            found.append(predicted(setup, level))
+            if progress is not None:
+                progress(len(found), len(setup.snr_db))
+    if as_json:
+        head = {"schema": SCHEMA, "scenario": target, "steering": steering, "seed": setup.seed}
+        echo_json(head | {"scenes": setup.trials} | {"points": [each.row() for each in found]})
+        return
+    lines: list[list[str | None]] = []
+    for each in found:
+        for name, row in (("RMSE", each.rmse), ("√CRB", each.sqrt_crb)):
+            first = (f"{each.snr_db:g}", f"{100 * each.outlier_rate:.1f}")
+            point = first if name == "RMSE" else (None, None)
+            lines.append([*point, name, *map(digits, row.tolist())])
+    lines.append([None, None, "no information", *map(digits, found[0].no_information.tolist())])
+    title = (
+        f"{target}, K = 1, {setup.trials} scenes a point, {steering} steering\n"
+        f"predicted for {found[0].kind} maximum likelihood"
+    )
+    echo_table(("SNR dB", "out %", "", *HEADERS[:4]), lines, title=title)
+    click.echo(click.wrap_text(THRESHOLD_LEGEND, width=80))
 
 
 def _refuse_drawn(target: str) -> None:

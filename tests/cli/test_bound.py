@@ -110,6 +110,21 @@ def test_a_wrong_model_of_a_recording_has_signed_figures(cli, recording):
     assert "2.1" in table
 
 
+def test_a_threshold_goes_from_no_information_to_the_bound(cli):
+    words = [*POINTS, "--threshold", "--snr=-50,25"]
+    outcome = cli("bound", *words, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    low, high = json.loads(outcome.out)["points"]
+    assert low["outlier_rate"] > 0.8
+    assert high["outlier_rate"] < 0.01
+    assert low["likelihood"] == "stochastic"
+    assert low["rmse"]["azimuth_deg"] > 20 * high["rmse"]["azimuth_deg"]
+    table = cli("bound", *words, "--bound", "deterministic").out
+    assert "conditional" in table
+    assert "no information" in table
+    assert all(len(line) <= 80 for line in table.splitlines())
+
+
 def test_a_recording_without_truth_has_no_bound(cli, recording, tmp_path):
     with np.load(recording) as fields:
         kept = {name: fields[name] for name in fields.files if name != "truth_deg_m"}
@@ -132,6 +147,10 @@ def test_a_recording_without_truth_has_no_bound(cli, recording, tmp_path):
         (["static", "--bound", "stochastic"], "fresh"),
         (["canonical", *WRONG, "--known", "range"], "--known"),
         (["canonical", *WRONG, "--bound", "stochastic"], "--bound stochastic"),
+        (["canonical", "--threshold", "--sources", "2"], "number of sources"),
+        (["canonical", "--threshold", *WRONG], "--estimation"),
+        (["static", "--threshold"], "fresh source signal"),
+        (["nowhere.npz", "--threshold"], "a file"),
         (["nowhere.npz"], "nowhere.npz"),
         (["nowhere.npz", "--seed", "1"], "--seed is for a scenario"),
         (["nowhere.npz", "--snr", "1"], "--snr is for a scenario"),
