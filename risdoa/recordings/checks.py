@@ -49,7 +49,7 @@ class FieldChecks:
             )
         for shape in shapes:
             if array.ndim == len(shape.split()) and self._fits(array, shape):
-                return array.astype(dtype, copy=False)
+                return np.ascontiguousarray(array, dtype)
         raise InputError(
             f"{name} must be {self._expected(shapes)}, got {_tuple(array.shape)}",
             _hint(name, shapes),

@@ -1,6 +1,7 @@
 """What is written comes back, and poses the same problem."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,14 @@ def test_unknown_fields_are_left_alone_even_when_pickled(tmp_path):
         remark=trap,
     )
     assert read_recording(path).scenes == 1
+
+
+def test_arrays_that_run_backwards_are_taken():
+    recording = read_recording(sample_path())
+    turned = replace(
+        recording,
+        positions_m=recording.positions_m[::-1],
+        snapshots=recording.snapshots[..., ::-1],
+    )
+    problem = turned.problem(Spherical(), sources=1)
+    assert problem.array.count == len(recording.positions_m)
