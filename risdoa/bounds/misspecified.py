@@ -140,11 +140,21 @@ def _hessian(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
 
 
 def _inverse(matrix: Tensor, free: Tensor) -> Tensor:
-    """Return the inverse over the free coordinates, 0 elsewhere."""
+    """Return the inverse over the free coordinates, 0 elsewhere.
+
+    Raises:
+        InputError: The model does not see one of them.
+    """
     kept = torch.nonzero(free).squeeze(-1)
     result = torch.zeros_like(matrix)
     if len(kept):
-        result[:, kept[:, None], kept] = torch.linalg.inv(matrix[:, kept[:, None], kept])
+        inverse, singular = torch.linalg.inv_ex(matrix[:, kept[:, None], kept])
+        if bool(singular.any()) or not bool(inverse.isfinite().all()):
+            raise InputError(
+                "bias and spread need a steering model that sees every free coordinate",
+                "fix what it is blind to by equal bounds of the region, or take another model",
+            )
+        result[:, kept[:, None], kept] = inverse
     return result
 
 

@@ -16,6 +16,7 @@ from risdoa.minimise import minimise
 from risdoa.problem import Truth
 from risdoa.scenarios.draws import complex_normal
 from risdoa.steering.canonical import Canonical
+from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
 from tests.draws import generator
 from tests.estimation.scenes import SHARING, region_with, scene
@@ -127,3 +128,8 @@ def test_maximum_likelihood_under_the_wrong_model_has_this_mean_and_variance(
     assert float((off.abs() / (spread / draws).sqrt()).max()) < 4.5
     ratio = (places.var(0) / spread).numpy()
     np.testing.assert_allclose(ratio, 1.0, atol=0.1)
+
+
+def test_a_model_that_is_blind_to_a_free_coordinate_is_refused():
+    with pytest.raises(InputError, match="sees every free coordinate"):
+        bounds.misspecified(scene(1, snr_db=20.0).truth, PlaneWave())
