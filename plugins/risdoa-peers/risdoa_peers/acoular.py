@@ -22,7 +22,7 @@ FREQUENCY = 1.0
 class _Acoular(PeerBackend):
     """What acoular's beamformers share."""
 
-    library: ClassVar[str] = "acoular"
+    peer: ClassVar[str] = "acoular"
 
     def prepared(self, array: risdoa.Array, points: NDArray[np.float64]) -> Any:
         """Return an acoular.SteeringVector; see :meth:`PeerBackend.prepared`."""

@@ -32,7 +32,7 @@ class PeerBackend(BatchedBackend):
         ranges: Planes of the grid, equally spaced in 1/range.
     """
 
-    library: ClassVar[str]
+    peer: ClassVar[str]
 
     def __init__(self, step_deg: float = 2.0, ranges: int = 16) -> None:
         if not (step_deg > 0 and ranges >= 1):
@@ -40,7 +40,7 @@ class PeerBackend(BatchedBackend):
                 f"a grid needs step_deg > 0 and ranges >= 1, got {step_deg:g} and {ranges}"
             )
         self.step_deg, self.ranges = step_deg, ranges
-        self.module: Any = library(self.library)
+        self.module: Any = library(self.peer)
 
     @abstractmethod
     def prepared(self, array: risdoa.Array, points: NDArray[np.float64]) -> Any:
@@ -96,7 +96,7 @@ class PeerBackend(BatchedBackend):
         """Return the covariance, which the library can work on."""
         if covariance is None:
             raise InputError(
-                f"{self.library} needs a covariance, these measurements give none",
+                f"{self.peer} needs a covariance, these measurements give none",
                 "name a model that makes one from them, or use nf-mle",
             )
         if covariance.width < sources or covariance.elements <= sources:
@@ -107,7 +107,7 @@ class PeerBackend(BatchedBackend):
             )
         if problem.array.gains is not None:
             raise InputError(
-                f"{self.library} knows no element gains, this array has some",
+                f"{self.peer} knows no element gains, this array has some",
                 "use music, or divide the measurements by the gains",
             )
         return covariance
@@ -123,7 +123,7 @@ class PeerBackend(BatchedBackend):
         alike = float(((told.conj() * waves).sum(-2).abs() ** 2).min())
         if alike < 1 - ALIKE:
             raise InputError(
-                f"{self.library} knows spherical waves alone, the steering model of this problem "
+                f"{self.peer} knows spherical waves alone, the steering model of this problem "
                 f"shares as little as {alike:.1%} with them",
                 "estimate with spherical steering: --steering spherical, or METHOD@spherical",
             )
@@ -131,7 +131,7 @@ class PeerBackend(BatchedBackend):
     def _note(self, grid: Grid) -> str:
         planes, rows, columns = grid.shape
         return (
-            f"{self.library} searched a grid of {columns} x {rows} x {planes} points in azimuth, "
+            f"{self.peer} searched a grid of {columns} x {rows} x {planes} points in azimuth, "
             "elevation and range"
         )
 

@@ -29,7 +29,7 @@ class PyroomacousticsMusic(PeerBackend):
         ranges: Planes of the grid, equally spaced in 1/range.
     """
 
-    library: ClassVar[str] = "pyroomacoustics"
+    peer: ClassVar[str] = "pyroomacoustics"
 
     def prepared(self, array: risdoa.Array, points: NDArray[np.float64]) -> Any:
         """Return a pyroomacoustics.doa.MUSIC; see :meth:`PeerBackend.prepared`."""
