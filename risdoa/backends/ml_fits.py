@@ -148,7 +148,7 @@ class ConditionalFit(Fit):
         """Return the most energy that a further source explains, over the noise power left."""
         problem = matched.problem
         cost = beside.cost if beside.sources else mean_power(problem) * _outputs(problem)
-        return self.gain(matched, beside)[0].amax(-1) / _noise(problem, cost, beside.sources)
+        return self.gain(matched, beside)[0].amax(-1) / noise_left(problem, cost, beside.sources)
 
     def minimum(
         self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
@@ -171,7 +171,7 @@ class ConditionalFit(Fit):
 
     def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
         """Return the curvature over the noise power that is left, by degrees of freedom."""
-        return end.curvature / _noise(problem, end.cost, sources)[:, None, None]
+        return end.curvature / noise_left(problem, end.cost, sources)[:, None, None]
 
     def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
         """Return the residual energy."""
@@ -236,7 +236,7 @@ def _outputs(problem: Problem) -> int:
     return problem.snapshots.count * problem.snapshots.outputs
 
 
-def _noise(problem: Problem, residual: Tensor, sources: int) -> Tensor:
+def noise_left(problem: Problem, residual: Tensor, sources: int) -> Tensor:
     """Return the noise power from the residual energy, by degrees of freedom, (S·C,)."""
     freedom = max(1, _outputs(problem) - sources * problem.snapshots.block_count)
     return (residual / freedom).clamp_min(1e-300)

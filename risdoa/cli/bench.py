@@ -67,7 +67,8 @@ def search(
     Beside it stand the outliers (more than 5° off or missing) of the search, and those of the
     optimum with the truth among the starts, which no search can do without.
     """
-    from risdoa.evaluation.search_failures import search_failures  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.comparison import Setup  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.search_failures import search_failures  # noqa: PLC0415
 
     reject_unused(settings, [scenario, "nf-mle"])
     made = registry().create("scenario", scenario, **options_of(settings, "scenario", scenario))
@@ -75,7 +76,7 @@ def search(
         "backend", "risdoa/nf-mle", **options_of(settings, "backend", "nf-mle")
     )
     with progress_bar("searching") as progress:
-        cells = search_failures(made, backend, snr_db, sources, trials, seed, progress)
+        cells = search_failures(Setup(made, snr_db, sources, trials, seed), backend, progress)
     if as_json:
         rows = [asdict(cell) | {"failure_rate": cell.failure_rate} for cell in cells]
         echo_json({"schema": SCHEMA, "scenario": scenario, "seed": seed, "points": rows})

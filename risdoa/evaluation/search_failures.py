@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from risdoa.backends.ml_fits import ConditionalFit
+from risdoa.backends.ml_fits import ConditionalFit, noise_left
 from risdoa.backends.nf_mle import NfMle
+from risdoa.evaluation.comparison import Progress, Setup
 from risdoa.evaluation.metrics import Scores, rate_interval
 from risdoa.problem import Estimates, Problem, Truth
-from risdoa.scenarios.base import Scenario
 
 MISSED = 0.1
 """A start at the truth that gains more than this in log-likelihood shows a failure."""
-
-CHUNK = 50
-"""Scenes drawn at once; part of what a seed means."""
 
 
 @dataclass(frozen=True)
@@ -59,32 +55,24 @@ class SearchCell:
 
 
 def search_failures(
-    scenario: Scenario,
-    backend: NfMle,
-    snr_db: Sequence[float],
-    sources: Sequence[int],
-    scenes: int,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    setup: Setup, backend: NfMle, progress: Progress | None = None
 ) -> list[SearchCell]:
-    """Return the failures of a search, point by point, on scenes drawn from the seed."""
+    """Return the failures of a search, point by point, on the scenes that a comparison draws."""
     cells: list[SearchCell] = []
-    points = [(count, level) for count in sources for level in snr_db]
-    for done, (count, level) in enumerate(points):
-        generator = torch.Generator().manual_seed(seed)
+    points = [(count, level) for count in setup.sources for level in setup.snr_db]
+    done = 0
+    for count, level in points:
         tally, seconds = torch.zeros(3, dtype=torch.int64), 0.0
-        for chunk in torch.arange(scenes).split(CHUNK):
-            problem, truth = scenario.sample(CHUNK, generator, sources=count, snr_db=level)
-            some = torch.arange(len(chunk))
-            problem, truth = problem.select(some), truth.select(some)
+        for problem, truth in setup.chunks(level, count):
             begun = time.perf_counter()
             found = backend(problem, None, None)
             seconds += time.perf_counter() - begun
             tally += _counted(backend, problem, truth, found)
+            done += problem.scenes
             if progress is not None:
-                progress(done * scenes + int(chunk[-1]) + 1, scenes * len(points))
+                progress(done, setup.trials * len(points))
         failed, off, left = tally.tolist()
-        cells.append(SearchCell(count, level, scenes, failed, off, left, seconds))
+        cells.append(SearchCell(count, level, setup.trials, failed, off, left, seconds))
     return cells
 
 
@@ -94,9 +82,7 @@ def _counted(backend: NfMle, problem: Problem, truth: Truth, found: Estimates) -
     told = backend.from_start_alone()(problem, None, start)
     gap = found.objective - told.objective
     if isinstance(backend.likelihood_of(problem), ConditionalFit):
-        snapshots, unknown = problem.snapshots, truth.mask.shape[1] * problem.snapshots.block_count
-        freedom = max(1, snapshots.count * snapshots.outputs - unknown)
-        gap = gap / (told.objective / freedom).clamp_min(1e-300)
+        gap = gap / noise_left(problem, told.objective, truth.mask.shape[1])
     nearer = (told.objective < found.objective)[:, None, None]
     best = replace(found, positions=torch.where(nearer, told.positions, found.positions))
     off = [int((truth.mask & ~Scores.of(truth, each).inlier).sum()) for each in (found, best)]
