@@ -1,4 +1,4 @@
-"""``risdoa bench``: what the methods cost and what they miss, as commands."""
+"""``risdoa bench search``: how often the search of nf-mle misses its optimum."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from risdoa.cli.groups import SuggestingGroup
 from risdoa.cli.options import (
     Settings,
     echo_json,
@@ -31,16 +30,12 @@ if TYPE_CHECKING:
 SCHEMA = "risdoa.bench-search/1"
 
 
-@click.group(cls=SuggestingGroup, epilog=examples("risdoa bench search --snr 10 --trials 50"))
-def command() -> None:
-    """Measure what methods cost and what they miss."""
-
-
-@command.command(
+@click.command(
+    "search",
     epilog=examples(
         "risdoa bench search --snr 10 --sources 1 --trials 20",
         "risdoa bench search --snr 10 --trials 20 --set nf-mle.starts=16 --json",
-    )
+    ),
 )
 @scenario_option
 @snr_points("0,5,10")
@@ -51,7 +46,7 @@ def command() -> None:
 @seed_option
 @set_option
 @json_flag
-def search(
+def command(
     *,
     scenario: str,
     snr_db: tuple[float, ...],

@@ -1,0 +1,19 @@
+"""``risdoa bench``: what the methods cost and what they miss, as commands."""
+
+from __future__ import annotations
+
+import click
+
+from risdoa.cli.groups import LazyGroup
+from risdoa.cli.output import examples
+
+COMMANDS = {
+    "search": ("risdoa.cli.bench.searching:command", "Count the failures of a global search."),
+}
+
+
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, epilog=examples("risdoa bench search --snr 10 --trials 50")
+)
+def command() -> None:
+    """Measure what methods cost and what they miss."""
