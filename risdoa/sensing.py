@@ -12,6 +12,15 @@ from risdoa.errors import InputError
 from risdoa.frozen import changed
 
 
+def all_finite(values: Tensor) -> bool:
+    """Return whether no number is NaN or infinite.
+
+    A sum is finite only where all its terms are, and takes a tenth of the time of a look at each;
+    that is left for the sums that overflow.
+    """
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
 class Sensing(ABC):
     """A linear map from the field x_l at N elements to M outputs, for every snapshot l."""
 
@@ -145,7 +154,7 @@ class RisCoded(Sensing):
                 raise InputError(
                     f"{name} must be complex (…, {axes}, N), got {tuple(value.shape)} {value.dtype}"
                 )
-            if not bool(value.isfinite().all()):
+            if not all_finite(value):
                 raise InputError(f"{name} must be finite, got NaN or infinity")
         if self.channel.shape[-1] != self.codes.shape[-1]:
             raise InputError(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from risdoa.errors import InputError
 from risdoa.frozen import changed
-from risdoa.sensing import Sensing
+from risdoa.sensing import Sensing, all_finite
 
 
 def sum_blocks(values: Tensor, blocks: Tensor, count: int) -> Tensor:
@@ -48,7 +48,7 @@ class Snapshots:
                 f"snapshots must be complex (…, L, M) with L, M >= 1, got "
                 f"{tuple(self.values.shape)} {self.values.dtype}"
             )
-        if not bool(self.values.isfinite().all()):
+        if not all_finite(self.values):
             raise InputError(
                 "snapshots must be finite, got NaN or infinity",
                 "remove the damaged snapshots before estimating",

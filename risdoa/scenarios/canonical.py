@@ -13,7 +13,7 @@ from risdoa.conventions import to_radians
 from risdoa.errors import InputError
 from risdoa.problem import Problem, Truth
 from risdoa.scenarios.base import Scenario
-from risdoa.scenarios.channels import dft_codes, random_codes, rician
+from risdoa.scenarios.channels import codes_of, dft_levels, random_levels, rician
 from risdoa.scenarios.draws import integers, uniform
 from risdoa.scenarios.simulation import simulate
 from risdoa.sensing import RisCoded, Sensing
@@ -144,11 +144,11 @@ class Canonical(Scenario):
         else:
             dft = torch.full((count,), self.codes == "dft", device=generator.device)
         shape = (count, self.snapshots, self.nx * self.ny)
-        codes = torch.empty(shape, dtype=torch.complex128, device=generator.device)
+        levels = torch.empty(shape, dtype=torch.uint8, device=generator.device)
         chosen = int(dft.sum())
-        codes[dft] = dft_codes(chosen, self.snapshots, self.nx, self.ny, generator)
-        codes[~dft] = random_codes(count - chosen, self.snapshots, self.nx * self.ny, generator)
-        return codes
+        levels[dft] = dft_levels(chosen, self.snapshots, self.nx, self.ny, generator)
+        levels[~dft] = random_levels(count - chosen, *shape[1:], generator)
+        return codes_of(levels)
 
     def _mask(self, count: int, sources: int | None, generator: torch.Generator) -> Tensor:
         """Return which of the K places hold a source, (S, K) bool."""

@@ -35,9 +35,8 @@ def rician(array: Array, outputs: int, factor: Tensor, generator: torch.Generato
     surface = _plane_waves(array, scenes, generator)
     station = _plane_waves(Array.linear(outputs, array.wavelength), scenes, generator)
     scattered = complex_normal((scenes, outputs, array.count), generator)
-    return torch.baddbmm(
-        scattered.mul_(rest), (share * station).unsqueeze(-1), surface.unsqueeze(-2)
-    )
+    sight = (share * station).unsqueeze(-1), surface.unsqueeze(-2)
+    return scattered.mul_(rest).baddbmm_(*sight)
 
 
 def _plane_waves(array: Array, scenes: int, generator: torch.Generator) -> Tensor:
@@ -47,21 +46,20 @@ def _plane_waves(array: Array, scenes: int, generator: torch.Generator) -> Tenso
     return PlaneWave()(array, positions).squeeze(-1) * math.sqrt(array.count)
 
 
-def random_codes(scenes: int, snapshots: int, elements: int, generator: torch.Generator) -> Tensor:
-    """Return codes with every phase drawn from the 3-bit alphabet.
+def random_levels(scenes: int, snapshots: int, elements: int, generator: torch.Generator) -> Tensor:
+    """Return codes with every phase drawn from the 3-bit alphabet, as :func:`codes_of` takes them.
 
     Shapes:
-        Returns (S, L, N) complex128 of modulus 1.
+        Returns (S, L, N) uint8 in 0…7.
     """
-    levels = integers((scenes, snapshots, elements), 0, LEVELS - 1, generator)
-    return torch.take(_alphabet(generator.device), levels)
+    return integers((scenes, snapshots, elements), 0, LEVELS - 1, generator, torch.uint8)
 
 
-def dft_codes(scenes: int, snapshots: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
+def dft_levels(scenes: int, snapshots: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
     """Return codes drawn without replacement from the 2-D DFT, rounded to 3 bits.
 
     Shapes:
-        Returns (S, L, nx·ny) complex128 of modulus 1.
+        Returns (S, L, nx·ny) uint8 in 0…7.
     """
     rows = subsets(scenes, snapshots, nx * ny, generator)
     return dft_table(nx, ny).to(generator.device)[rows]
@@ -71,7 +69,7 @@ def dft_table(nx: int, ny: int) -> Tensor:
     """Return every 2-D DFT code exp(j2π(p·ix/nx + q·iy/ny)), phases rounded to multiples of π/4.
 
     Shapes:
-        Returns (nx·ny, nx·ny) complex128: row q·nx + p, column iy·nx + ix.
+        Returns (nx·ny, nx·ny) uint8 in 0…7: row q·nx + p, column iy·nx + ix.
     """
     ix, iy = torch.arange(nx), torch.arange(ny)
     along_x = torch.outer(ix, ix) * ny
@@ -79,10 +77,15 @@ def dft_table(nx: int, ny: int) -> Tensor:
     turns = along_y[:, None, :, None] + along_x[None, :, None, :]
     size = nx * ny
     levels = (2 * LEVELS * turns + size) // (2 * size) % LEVELS
-    return _alphabet(torch.device("cpu"))[levels.reshape(size, size)]
+    return levels.reshape(size, size).to(torch.uint8)
 
 
-def _alphabet(device: torch.device) -> Tensor:
-    """Return exp(j2πm/8), m = 0, …, 7."""
+def codes_of(levels: Tensor) -> Tensor:
+    """Return exp(j2πm/8) for levels m.
+
+    Shapes:
+        levels: (…) uint8 in 0…7. Returns (…) complex128 of modulus 1.
+    """
     phases = [cmath.exp(2j * math.pi * level / LEVELS) for level in range(LEVELS)]
-    return torch.tensor(phases, dtype=torch.complex128, device=device)
+    alphabet = torch.tensor(phases, dtype=torch.complex128, device=levels.device)
+    return alphabet.index_select(0, levels.flatten().to(torch.int32)).view(levels.shape)

@@ -23,9 +23,20 @@ def complex_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor
     return torch.view_as_complex(parts.to(torch.float64).mul_(math.sqrt(0.5)))
 
 
-def integers(shape: tuple[int, ...], low: int, high: int, generator: torch.Generator) -> Tensor:
-    """Return integers uniform in low, …, high (both included), on the generator's device."""
-    return torch.randint(low, high + 1, shape, generator=generator, device=generator.device)
+def integers(
+    shape: tuple[int, ...],
+    low: int,
+    high: int,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.int64,
+) -> Tensor:
+    """Return integers uniform in low, …, high (both included), on the generator's device.
+
+    ``dtype`` is what they are stored in; the numbers are the same in all that hold them.
+    """
+    return torch.randint(
+        low, high + 1, shape, generator=generator, dtype=dtype, device=generator.device
+    )
 
 
 def subsets(count: int, size: int, of: int, generator: torch.Generator) -> Tensor:
@@ -37,4 +48,4 @@ def subsets(count: int, size: int, of: int, generator: torch.Generator) -> Tenso
     keys = torch.rand(
         (count, of), dtype=torch.float64, generator=generator, device=generator.device
     )
-    return keys.argsort(dim=-1)[:, :size]
+    return keys.topk(size, dim=-1, largest=False).indices

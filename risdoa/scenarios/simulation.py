@@ -11,6 +11,9 @@ from risdoa.sensing import Sensing
 from risdoa.snapshots import Snapshots
 from risdoa.steering.base import Steering
 
+CACHE = 2**20
+"""Bytes of fields that are worked on at once."""
+
 
 def simulate(
     *,
@@ -35,12 +38,26 @@ def simulate(
         Returns snapshots (S, L, M) with their noise power (S,), and signals (S, L, K).
     """
     signals = source_signals(powers, snapshots, generator, blocks)
-    field = signals @ steering(array, positions).transpose(-1, -2)
-    clean = sensing.forward(field)
+    clean = _noise_free(signals, steering(array, positions), sensing)
     noise_power = mean_power(clean) / 10 ** (snr_db / 10)
     noise = complex_normal(tuple(clean.shape), generator)
     values = clean + noise.mul_(noise_power.sqrt()[:, None, None])
     return Snapshots(values, sensing, blocks, noise_power), signals
+
+
+def _noise_free(signals: Tensor, steering: Tensor, sensing: Sensing) -> Tensor:
+    """Return G_l A s_l, a few scenes at a time: fields of many would leave the cache.
+
+    Shapes:
+        signals: (S, L, K). steering: (S, N, K). Returns (S, L, M).
+    """
+    each = signals.shape[1] * steering.shape[1] * steering.element_size()
+    scenes = torch.arange(len(signals), device=signals.device)
+    parts = [
+        sensing.select(chunk).forward(signals[chunk] @ steering[chunk].transpose(-1, -2))
+        for chunk in scenes.split(max(1, CACHE // each))
+    ]
+    return torch.cat(parts)
 
 
 def source_signals(

@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+
+from risdoa.benchmarks.simulation import simulation_speed, torch_threads
+from risdoa.scenarios.base import Scenario
+from risdoa.scenarios.canonical import Canonical
 
 SMALL = ["--scenario", "digital", "--set", "digital.nx=4", "--set", "digital.ny=4"]
 POINTS = ["--snr", "0,20", "--sources", "1,2", "--trials", "4"]
@@ -43,3 +48,46 @@ def test_wrong_use_is_refused(cli, wrong):
     outcome = cli("bench", "search", *SMALL, *wrong)
     assert outcome.code == 2
     assert outcome.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("scenario", ["canonical", "digital"])
+def test_simulation_is_timed_with_its_parts(cli, scenario):
+    small = ["--scenario", scenario, "--scenes", "3", "--repeats", "1"]
+    outcome = cli("bench", "simulate", *small, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    content = json.loads(outcome.out)
+    assert content["schema"] == "risdoa.bench-simulate/1"
+    first = content["runs"][0]
+    assert (first["threads"], first["scenes"]) == (1, 3)
+    assert first["rate"] == pytest.approx(3 / first["seconds"])
+    assert all(first[part] > 0 for part in ("normals", "sensing", "outputs"))
+    assert first["rest"] >= 0
+
+
+def test_the_table_of_simulation_fits(cli):
+    outcome = cli("bench", "simulate", "--scenes", "2", "--repeats", "1")
+    assert outcome.code == 0
+    assert all(len(line) <= 80 for line in outcome.out.splitlines())
+    assert "scenes/s" in outcome.out
+
+
+def test_the_number_of_threads_is_left_as_it_was():
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_a_scenario_of_another_make_is_timed_as_a_whole():
+    speed = simulation_speed(Other(), scenes=2, repeats=1, sources=1, seed=0, threads=1)
+    assert speed.seconds > 0
+    assert speed.sensing is speed.outputs is speed.rest is None
+
+
+class Other(Scenario):
+    """Hands on what the canonical scenario draws."""
+
+    def sample(self, count, generator, *, sources=None, snr_db=None):
+        return Canonical(nx=3, ny=3, snapshots=2).sample(
+            count, generator, sources=sources, snr_db=snr_db
+        )

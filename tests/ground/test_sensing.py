@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risdoa.errors import InputError
-from risdoa.sensing import Direct, RisCoded
+from risdoa.sensing import Direct, RisCoded, all_finite
 from risdoa.snapshots import Snapshots
 from risdoa.testing.strategies import seeds
 from tests import oracles
@@ -179,3 +179,19 @@ def test_what_is_laid_out_for_many_products_observes_the_same(columns):
 def test_nothing_is_laid_out_beyond_the_memory_or_for_all_scenes_alike():
     assert coded(6, 3, 4, seed=2, scenes=5).prepared(5 * 6 * 12 * 16 - 1).stacked is None
     assert coded(6, 3, 4, seed=2).prepared(10**6).stacked is None
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf, complex(0, torch.nan)])
+def test_one_number_that_is_not_finite_is_seen(wrong):
+    values = normal((3, 4), 0)
+    assert all_finite(values)
+    values[1, 2] = wrong
+    assert not all_finite(values)
+    values[0, 0] = -wrong
+    assert not all_finite(values)
+
+
+def test_finite_numbers_whose_sum_overflows_are_finite():
+    values = torch.full((8,), 3e38)
+    assert not bool(values.sum().isfinite())
+    assert all_finite(values)

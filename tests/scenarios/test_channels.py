@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risdoa.arrays import Array
-from risdoa.scenarios.channels import dft_codes, dft_table, random_codes, rician
+from risdoa.scenarios.channels import codes_of, dft_levels, dft_table, random_levels, rician
 
 ARRAY = Array.planar(4, 3, wavelength=0.3)
 OUTPUTS = 5
@@ -47,7 +47,7 @@ def test_realised_norm_ratio_is_the_factor(factor):
 
 def test_dft_table_is_the_dft_rounded_to_three_bits():
     nx, ny = 12, 5
-    table = dft_table(nx, ny).numpy()
+    table = codes_of(dft_table(nx, ny)).numpy()
     x = np.exp(2j * np.pi * np.outer(np.arange(nx), np.arange(nx)) / nx)
     y = np.exp(2j * np.pi * np.outer(np.arange(ny), np.arange(ny)) / ny)
     exact = np.kron(y, x)
@@ -57,8 +57,8 @@ def test_dft_table_is_the_dft_rounded_to_three_bits():
 
 
 def test_dft_codes_are_drawn_without_replacement():
-    codes = dft_codes(40, 16, 12, 12, torch.Generator().manual_seed(0))
-    table = dft_table(12, 12)
+    codes = codes_of(dft_levels(40, 16, 12, 12, torch.Generator().manual_seed(0)))
+    table = codes_of(dft_table(12, 12))
     agreement = (codes @ table.mH).abs() / 144
     rows = agreement.argmax(-1)
     assert all(len(set(scene.tolist())) == 16 for scene in rows)
@@ -66,8 +66,10 @@ def test_dft_codes_are_drawn_without_replacement():
 
 
 def test_random_codes_use_the_whole_alphabet_evenly():
-    codes = random_codes(200, 8, 12, torch.Generator().manual_seed(0))
+    drawn = random_levels(200, 8, 12, torch.Generator().manual_seed(0))
+    codes = codes_of(drawn)
     torch.testing.assert_close(codes.abs(), torch.ones_like(codes.abs()))
     levels = (codes.angle() / (torch.pi / 4)).round().long() % 8
+    assert torch.equal(levels, drawn.long())
     share = torch.bincount(levels.flatten(), minlength=8) / levels.numel()
     assert float((share - 1 / 8).abs().max()) < 5 * (1 / 8 / levels.numel()) ** 0.5

@@ -5,6 +5,7 @@ import torch
 
 from risdoa.arrays import Array
 from risdoa.registry import Registry
+from risdoa.scenarios.canonical import Canonical
 from risdoa.scenarios.draws import subsets
 from risdoa.scenarios.simulation import simulate, source_signals
 from risdoa.sensing import RisCoded
@@ -44,6 +45,13 @@ def test_outputs_equal_a_literal_loop():
                 field += np.exp(-1j * k * (rho - r)) / 6**0.5 * signals[s, n, source].item()
             expected = channel[s].numpy() @ (codes[s, n].numpy() * field)
             np.testing.assert_allclose(snapshots.values[s, n].numpy(), expected, atol=1e-10)
+
+
+def test_little_memory_changes_nothing(monkeypatch):
+    first = Canonical(nx=4, ny=3, snapshots=5).sample(7, generator())[0].snapshots.values
+    monkeypatch.setattr("risdoa.scenarios.simulation.CACHE", 1)
+    again = Canonical(nx=4, ny=3, snapshots=5).sample(7, generator())[0].snapshots.values
+    assert torch.equal(first, again)
 
 
 def test_snapshots_of_a_block_share_their_signal():

@@ -9,6 +9,7 @@ from risdoa.cli.output import examples
 
 COMMANDS = {
     "search": ("risdoa.cli.bench.searching:command", "Count the failures of a global search."),
+    "simulate": ("risdoa.cli.bench.simulating:command", "Time how fast scenes are simulated."),
 }
 
 
