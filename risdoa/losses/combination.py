@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.losses.base import Loss
+from risdoa.losses.weight import Weight
 from risdoa.problem import Truth
 
 
@@ -20,15 +20,15 @@ class Term:
 
     name: str
     loss: Loss
-    weight: float
+    weight: Weight
     traits: tuple[str, ...] = ()
 
 
 class Combination(Loss):
-    """Σ_i w_i L_i.
+    """Σ_i w_i L_i, with the weights of the last step where they change over a training.
 
     Raises:
-        InputError: without terms, for one name twice, or for a weight that is negative or infinite.
+        InputError: without terms, or for one name twice.
     """
 
     def __init__(self, terms: Iterable[Term]) -> None:
@@ -38,9 +38,14 @@ class Combination(Loss):
             raise InputError("a combination of losses needs at least one term")
         if len(set(names)) < len(names):
             raise InputError(f"a combination names every loss once, got {', '.join(names)}")
-        for term in self.terms:
-            if not (math.isfinite(term.weight) and term.weight >= 0):
-                raise InputError(f"the weight of {term.name} must be >= 0, got {term.weight!r}")
+
+    def at(self, progress: float) -> Combination:
+        """Return the sum with the weights after this share of a training, from 0 to 1."""
+        if all(term.weight.constant for term in self.terms):
+            return self
+        return Combination(
+            replace(term, weight=Weight.of(term.weight.at(progress))) for term in self.terms
+        )
 
     def parts(self, covariance: Covariance, truth: Truth) -> dict[str, Tensor]:
         """Return every term by name, (S,) each, before weighting."""
@@ -48,7 +53,7 @@ class Combination(Loss):
 
     def weighted(self, parts: dict[str, Tensor]) -> Tensor:
         """Return Σ_i w_i L_i from the parts, (S,)."""
-        first, *others = (term.weight * parts[term.name] for term in self.terms)
+        first, *others = (term.weight.end * parts[term.name] for term in self.terms)
         return sum(others, start=first)
 
     def __call__(self, covariance: Covariance, truth: Truth) -> Tensor:

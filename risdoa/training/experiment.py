@@ -10,6 +10,7 @@ import torch
 from risdoa.errors import InputError
 from risdoa.losses.combination import Combination, Term
 from risdoa.losses.grammar import parse_losses
+from risdoa.losses.weight import Weight
 from risdoa.models.learned import LearnedModel
 from risdoa.registry import Registry, options_of, unused
 from risdoa.scenarios.base import Scenario
@@ -53,7 +54,7 @@ class Experiment:
         return self.scenario.estimation_model
 
 
-def _term(registry: Registry, config: TrainConfig, name: str, weight: float) -> Term:
+def _term(registry: Registry, config: TrainConfig, name: str, weight: Weight) -> Term:
     """Return a loss with its weight and the traits of its record."""
     traits = registry.find("loss", name).record.traits
     return Term(name, _made(registry, config, "loss", name), weight, traits)

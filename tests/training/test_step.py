@@ -15,6 +15,7 @@ from risdoa.losses.base import Loss
 from risdoa.losses.combination import Combination, Term
 from risdoa.losses.gt_projection import GtProjection
 from risdoa.losses.nmse import Nmse
+from risdoa.losses.weight import Weight
 from risdoa.training.loop import training_step
 from risdoa.training.schedule import warmed_cosine
 from risdoa.training.step import TrainingStep, gradient_norms
@@ -76,8 +77,11 @@ def step_of(loss=None, calls=None, amp=False):
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     scheduler = warmed_cosine(optimizer, 10)
     scaler = torch.amp.GradScaler("cpu", enabled=amp)
-    terms = [Term("nmse", Nmse(), 1.0), Term("gt-projection", GtProjection(), 0.05)]
-    loss = Combination(terms if loss is None else [*terms, Term("spoilt", loss, 1.0)])
+    terms = [
+        Term("nmse", Nmse(), Weight.of(1.0)),
+        Term("gt-projection", GtProjection(), Weight.of(0.05)),
+    ]
+    loss = Combination(terms if loss is None else [*terms, Term("spoilt", loss, Weight.of(1.0))])
     if calls is not None:
         names = {"scale": "scale", "unscale_": "unscale", "step": "step", "update": "update"}
         scaler = Recorder(scaler, calls, names)
