@@ -77,11 +77,13 @@ class Grid:
 
     Shapes:
         azimuth: (A,) rad. elevation: (E,) rad. inverse_range: (W,) 1/m.
+        full_circle: whether the azimuths go round, evenly, so that the last is next to the first.
     """
 
     azimuth: Tensor
     elevation: Tensor
     inverse_range: Tensor
+    full_circle: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -123,13 +125,15 @@ def search_grid(array: Array, region: Tensor, density: float = 1.0) -> Grid:
     low, high = 1 / region[2, 1], 1 / region[2, 0]
     azimuth = _axis(region[0], widths.azimuth / density, sine)
     elevation = region[1]
-    if bool(region[0, 1] - region[0, 0] >= 2 * math.pi - 1e-9):
+    full_circle = bool(region[0, 1] - region[0, 0] >= 2 * math.pi - 1e-9)
+    if full_circle:
         azimuth = azimuth[: max(1, len(azimuth) - 1)]
         elevation = _off_the_poles(elevation, widths.elevation / density)
     return Grid(
         azimuth,
         _axis(elevation, widths.elevation / density, sine),
         _axis(torch.stack((low, high)), widths.inverse_range / density, False),
+        full_circle,
     )
 
 

@@ -49,7 +49,7 @@ class Apart:
     def __init__(self, spectrum: Tensor, grid: Grid, scale: Scale) -> None:
         self._grid, self._depth = grid, scale.depth
         self._volume = spectrum.unflatten(1, grid.shape)
-        self._left = local_maxima(self._volume)
+        self._left = local_maxima(self._volume, grid.full_circle)
         rest = grid.shape[1] * grid.shape[2]
         points = grid.points().to(spectrum.device)
         self._directions = scale.directions(points[:rest]).to(torch.float32)

@@ -103,3 +103,22 @@ def test_around_an_array_in_space_closeness_is_the_angle():
     search = invert_range(behind.double())
     assert bool(scale.close(search[0], search[1]))  # over ±180°
     assert not bool(scale.close(search[0], search[2]))
+
+
+def test_a_peak_over_the_seam_of_a_full_circle_is_taken_once():
+    points = torch.randn((16, 3), dtype=torch.float64, generator=generator(3)) * 0.15
+    array = Array(points, 0.3)
+    region = torch.tensor([[-torch.pi, torch.pi], [-0.3, 0.3], [0.5, 10.0]]).double()
+    grid, scale = search_grid(array, region, 2.0), Scale(array, region)
+    top = torch.tensor([179.9, 0.0, 1.0]).double()
+    top[0] = top[0].deg2rad()
+    off = scale.directions(grid.points()) - scale.directions(top)
+    depth = (grid.points()[:, 2] - 1.0) / scale.depth
+    apart = Apart(torch.exp(-off.square().sum(-1) - depth**2)[None] + 1e-9, grid, scale)
+    first, there = apart.take()
+    second, _ = apart.take()
+    assert bool(there)
+    assert bool(scale.close(first.places[0, 0], top))
+    # a parabola through neighbours half a half-width away
+    assert abs(float(first.places[0, 0, 0].abs() - top[0])) < 0.1 * float(grid.steps()[0])
+    assert float(second.heights) < 0.1

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risdoa.grid import Grid
+from risdoa.arrays import Array
+from risdoa.grid import Grid, search_grid
 from risdoa.scan import peaks
 from risdoa.scan.peaks import local_maxima
 from tests.draws import generator
@@ -73,3 +74,47 @@ def test_local_maxima_are_those_of_all_26_neighbours():
         expected = torch.where(volume >= around, volume, -torch.inf)
         assert torch.equal(local_maxima(volume), expected)
         assert torch.equal(volume, kept)
+
+
+ROUND = Grid(
+    torch.arange(-6, 6, dtype=torch.float64) * torch.pi / 6,
+    torch.linspace(-0.5, 0.5, 7, dtype=torch.float64),
+    torch.tensor([0.1, 0.3, 0.5], dtype=torch.float64),
+    full_circle=True,
+)
+
+
+def round_hill(azimuth):
+    """Return a paraboloid around an azimuth on a circle, (P,)."""
+    points = ROUND.points()
+    away = torch.remainder(points[:, 0] - azimuth + torch.pi, 2 * torch.pi) - torch.pi
+    off = torch.stack((away / (torch.pi / 6), points[:, 1] * 6, (points[:, 2] - 0.3) / 0.2), -1)
+    return 1 - off.square().sum(-1)
+
+
+@given(azimuth=st.floats(-180.0, 180.0))
+def test_on_a_full_circle_a_peak_over_the_seam_is_one_peak_at_its_top(azimuth):
+    azimuth = torch.tensor(azimuth).double().deg2rad()
+    spectrum = round_hill(azimuth)[None]
+    maxima = local_maxima(spectrum.unflatten(1, ROUND.shape), full_circle=True)
+    away = (azimuth * 6 / torch.pi).remainder(1) - 0.5
+    assert int((maxima > -torch.inf).sum()) == 1 or abs(float(away)) < 1e-6  # or two, as high
+    found = peaks(spectrum, ROUND, 1)
+    assert float(found.places[0, 0, 0].abs()) <= torch.pi
+    turn = torch.remainder(found.places[0, 0, 0] - azimuth + torch.pi, 2 * torch.pi) - torch.pi
+    assert abs(float(turn)) < 1e-9
+    assert abs(float(found.heights[0, 0]) - 1) < 1e-9
+
+
+def test_the_seam_of_less_than_a_circle_is_an_edge():
+    volume = round_hill(torch.tensor(torch.pi - 0.1)).unflatten(0, ROUND.shape)[None]
+    assert int((local_maxima(volume) > -torch.inf).sum()) == 2
+
+
+def test_a_search_grid_says_whether_it_goes_round():
+    array = Array.circular(9, 0.3)
+    region = torch.tensor([[-180.0, 180.0], [-30, 30]]).double().deg2rad()
+    region = torch.cat((region, torch.tensor([[0.5, 10.0]]).double()))
+    assert search_grid(array, region).full_circle
+    region[0, 1] = 3.0
+    assert not search_grid(array, region).full_circle
