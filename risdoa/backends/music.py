@@ -12,7 +12,7 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.grid import Grid, search_grid
 from risdoa.problem import Estimates, Problem
-from risdoa.scan import Matched, peaks, steering_table, steering_vectors
+from risdoa.scan import Matched, energy_scan, peaks, steering_vectors
 
 MATCHED_NOTE = "music scanned the matched subspace spectrum of the measurements: no covariance"
 
@@ -45,12 +45,12 @@ class Music(BatchedBackend):
         if covariance is None or covariance.width < sources:
             return self._matched(problem, grid, sources)
         basis = covariance.signal_subspace(sources)
-        table = steering_table(problem.steering, problem.array, grid)
+        scan = energy_scan(problem.steering, problem.array, grid, sources)
         found = basis.real.new_zeros((problem.scenes, 0, 3))
         for _ in range(sources):
             spent = problem.steering(problem.array, invert_range(found)) if found.numel() else None
             beside = Beside.of(basis, spent)
-            peak = peaks(beside.over(table), grid, 1).places[:, 0]
+            peak = peaks(beside.over(scan), grid, 1).places[:, 0]
             peak = self._zoom(problem, beside, peak, grid)
             found = torch.cat((found, peak.unsqueeze(1)), dim=1)
         steered = problem.steering(problem.array, invert_range(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.grid import search_grid
 from risdoa.problem import Estimates, Problem
-from risdoa.scan import MEMORY, Apart, Scale, energies, steering_table
+from risdoa.scan import MEMORY, Apart, Scale, energy_scan
 
 LOBES = 2.0
 """A peak must be 3 dB above what the side lobes of higher ones bring to its place."""
@@ -113,13 +114,14 @@ class SpectralBackend(BatchedBackend):
             Returns (S, K, 3) in (φ, θ, w) and (S, K).
         """
         grid = search_grid(problem.array, problem.region, self.density)
-        table = steering_table(problem.steering, problem.array, grid)
+        fields = form.fields()
+        scan = energy_scan(problem.steering, problem.array, grid, fields.shape[-1])
         scale = Scale(problem.array, problem.region)
         scenes = torch.arange(problem.scenes, device=problem.region.device)
         parts = []
-        for chunk in scenes.split(max(1, MEMORY // (16 * table.rows * table.columns))):
+        for chunk in scenes.split(max(1, MEMORY // (16 * math.prod(grid.shape)))):
             part = form.select(chunk)
-            spectrum = self.spectrum(energies(table.select(chunk), part.fields()))
+            spectrum = self.spectrum(scan.select(chunk).energies(fields[chunk]))
             apart = Apart(spectrum, grid, scale)
             parts.append(_peaks(problem.select(chunk), part, apart, sources))
         places, valid = zip(*parts, strict=True)

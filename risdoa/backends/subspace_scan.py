@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from risdoa.scan import FLOOR, SteeringTable, energies
+from risdoa.scan import FLOOR, EnergyScan
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Beside:
         rest = basis - spent @ (spent.mH @ basis)
         return cls(torch.linalg.svd(rest, full_matrices=False)[0][..., : -found.shape[-1]], spent)
 
-    def over(self, table: SteeringTable) -> Tensor:
+    def over(self, scan: EnergyScan) -> Tensor:
         """Return the spectrum at every point of a grid, in single precision, (S, P)."""
-        value = energies(table, self.remaining)
+        value = scan.energies(self.remaining)
         if self.spent is None:
             return value
-        return value / (1 - energies(table, self.spent)).clamp_min(FLOOR)
+        return value / (1 - scan.energies(self.spent)).clamp_min(FLOOR)
 
     def at(self, steering: Tensor) -> Tensor:
         """Return the spectrum at steering vectors, in their precision.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
-from risdoa.scan import energies, steering_table, steering_vectors
+from risdoa.scan import Correlations, steering_table, steering_vectors
 from risdoa.scan.table import DenseTable, SeparableTable
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
@@ -94,11 +94,11 @@ def test_energies_are_the_same_in_little_memory(monkeypatch, model):
     grid = search_grid(array, REGION)
     fields = normal((3, 15, 2), 4)
     table = steering_table(model, array, grid)
-    whole = energies(table, fields)
+    whole = Correlations(table).energies(fields)
     expected = products(model, array, grid, fields.mT).abs().square().sum(1)
     torch.testing.assert_close(whole, expected.float(), rtol=1e-4, atol=1e-4)
     monkeypatch.setattr("risdoa.scan.energy.MEMORY", 1)
-    torch.testing.assert_close(energies(table, fields), whole)
+    torch.testing.assert_close(Correlations(table).energies(fields), whole)
 
 
 @pytest.mark.parametrize("model", [Canonical(), PlaneWave(), Spherical()])
