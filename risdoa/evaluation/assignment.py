@@ -11,6 +11,7 @@ from torch import Tensor
 from risdoa.arrays import Array
 from risdoa.conventions import great_circle
 from risdoa.grid import half_width
+from risdoa.problem import Estimates, Truth
 
 MISSING = -1
 
@@ -42,6 +43,13 @@ def costs(truth: Tensor, estimates: Tensor, widths: tuple[float, float]) -> Tens
     angle = great_circle(first, second)
     inverse = first[..., 2].reciprocal() - second[..., 2].reciprocal()
     return (angle / widths[0]) ** 2 + (inverse / widths[1]) ** 2
+
+
+def assigned(truth: Truth, estimates: Estimates) -> Tensor:
+    """Return the estimate of every true source, ``MISSING`` where there is none, (S, K) int64."""
+    widths = half_widths(truth.problem.array)
+    places, found = truth.positions, estimates.positions
+    return assign(places, truth.mask, found, estimates.valid, widths)
 
 
 def assign(

@@ -67,8 +67,10 @@ class Cell:
     notes: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, object]]:
-        """Return one row a coordinate, as ``risdoa.compare/1`` has it."""
-        pairs = zip(self.summary.deviations, self.summary.efficiencies(), strict=False)
+        """Return one row a coordinate and one of the position, as ``risdoa.compare/1`` has it."""
+        azimuth, elevation, distance, _, space = self.summary.deviations
+        ratios = (*self.summary.efficiencies(), space.efficiency)
+        pairs = zip((azimuth, elevation, distance, space), ratios, strict=True)
         return [self._row(deviation, efficiency) for deviation, efficiency in pairs]
 
     def _row(self, deviation: Deviation, efficiency: float | None) -> dict[str, object]:
@@ -93,8 +95,8 @@ class Floor:
     """What the bound says at one SNR and number of sources, over the sources off the edges.
 
     Attributes:
-        sqrt_crb: azimuth and elevation in deg, range in m, inverse range in 1/m; None if no
-            source is far enough from the region's edges.
+        sqrt_crb: azimuth and elevation in deg, range in m, inverse range in 1/m, and the position
+            error bound in m; None if no source is far enough from the region's edges.
     """
 
     snr_db: float

@@ -17,16 +17,17 @@ import torch
 from scipy.stats import binomtest
 from torch import Tensor
 
-from risdoa.conventions import COORDINATES, RAD_PER_DEG, great_circle
-from risdoa.evaluation.assignment import MISSING, assign, half_widths
+from risdoa.bounds import position_error
+from risdoa.conventions import COORDINATES, RAD_PER_DEG, cartesian, great_circle
+from risdoa.evaluation.assignment import MISSING, assigned
 from risdoa.problem import Estimates, Truth
 
 OUTLIER_DEG = 5.0
 EDGE_SIGMAS = 3.0
 CONFIDENCE = 0.95
 
-ERRORS = (*COORDINATES, "inverse_range")
-UNITS = ("deg", "deg", "m", "1/m")
+ERRORS = (*COORDINATES, "inverse_range", "position")
+UNITS = ("deg", "deg", "m", "1/m", "m")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Reference:
     """What errors are held against: which sources there are, and what the bound says.
 
     Shapes:
-        mask: (S, K) bool. variances: (S, K, 4) CRB of azimuth, elevation [deg²], range [m²] and
-        inverse range [1/m²]. interior: (S, K) bool, at least 3√CRB from every edge of the region.
+        mask: (S, K) bool. variances: (S, K, 5) CRB of azimuth, elevation [deg²], range [m²] and
+        inverse range [1/m²], and the squared position error bound [m²]. interior: (S, K) bool, at
+        least 3√CRB from every edge of the region.
     """
 
     mask: Tensor
@@ -47,8 +49,9 @@ class Reference:
         """Return the reference for a truth and a bound (S, K, 3, 3) in rad, rad, m."""
         variances = bound.diagonal(dim1=-2, dim2=-1)
         inverse = variances[..., 2:] / truth.positions[..., 2:] ** 4
-        scale = torch.tensor([RAD_PER_DEG**-2, RAD_PER_DEG**-2, 1, 1], dtype=variances.dtype)
-        scaled = torch.cat((variances, inverse), dim=-1) * scale
+        space = position_error(truth.positions, bound).square().unsqueeze(-1)
+        scale = torch.tensor([RAD_PER_DEG**-2, RAD_PER_DEG**-2, 1, 1, 1], dtype=variances.dtype)
+        scaled = torch.cat((variances, inverse, space), dim=-1) * scale
         return cls(truth.mask, scaled, _interior(truth, variances))
 
     @classmethod
@@ -63,7 +66,8 @@ class Scores:
 
     Shapes:
         mask: (S, K) bool, the true sources. found: (S, K) bool, those with an estimate.
-        angle: (S, K) deg, ψ. errors: (S, K, 4) deg, deg, m, 1/m. Both NaN where not found.
+        angle: (S, K) deg, ψ. errors: (S, K, 5) deg, deg, m, 1/m, and the distance in space in m.
+        Both NaN where not found.
     """
 
     mask: Tensor
@@ -74,9 +78,7 @@ class Scores:
     @classmethod
     def of(cls, truth: Truth, estimates: Estimates) -> Self:
         """Assign estimates to sources and return the errors."""
-        widths = half_widths(truth.problem.array)
-        places, mask = truth.positions, truth.mask
-        index = assign(places, mask, estimates.positions, estimates.valid, widths)
+        places, index = truth.positions, assigned(truth, estimates)
         found = index != MISSING
         matched = torch.take_along_dim(
             estimates.positions.to(places.dtype), index.clamp_min(0).unsqueeze(-1), dim=1
@@ -84,7 +86,7 @@ class Scores:
         nan = torch.full_like(places[..., 0], math.nan)
         angle = torch.where(found, great_circle(places, matched) / RAD_PER_DEG, nan)
         errors = torch.where(found.unsqueeze(-1), _errors(places, matched), nan.unsqueeze(-1))
-        return cls(mask, found, angle, errors)
+        return cls(truth.mask, found, angle, errors)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -102,7 +104,7 @@ class Deviation:
     """The error in one coordinate; None where there was nothing to average.
 
     Attributes:
-        coordinate: azimuth, elevation, range or inverse_range.
+        coordinate: azimuth, elevation, range, inverse_range or position: how far off in space.
         unit: deg, m or 1/m.
         rmse: over every source that was found.
         rmse_inliers: over the inliers.
@@ -143,7 +145,7 @@ class Summary:
         The deviation of r grows as r², so that a mean over 0.5 to 10 m would be that of the few
         farthest sources; 1/r is resolved alike everywhere.
         """
-        azimuth, elevation, _, inverse_range = (each.efficiency for each in self.deviations)
+        azimuth, elevation, _, inverse_range, _ = (each.efficiency for each in self.deviations)
         return azimuth, elevation, inverse_range
 
 
@@ -196,13 +198,16 @@ def _deviation(
 
 
 def _errors(truth: Tensor, estimates: Tensor) -> Tensor:
-    """Return estimate - truth in deg, deg, m and 1/m, azimuths the short way round, (S, K, 4)."""
+    """Return estimate - truth in deg, deg, m and 1/m, and their distance in m, (S, K, 5).
+
+    Azimuths go the short way round.
+    """
     difference = estimates - truth
     turn = torch.remainder(difference[..., 0] + math.pi, 2 * math.pi) - math.pi
     inverse = estimates[..., 2].reciprocal() - truth[..., 2].reciprocal()
-    return torch.stack(
-        (turn / RAD_PER_DEG, difference[..., 1] / RAD_PER_DEG, difference[..., 2], inverse), dim=-1
-    )
+    angles = turn / RAD_PER_DEG, difference[..., 1] / RAD_PER_DEG
+    apart = torch.linalg.vector_norm(cartesian(estimates) - cartesian(truth), dim=-1)
+    return torch.stack((*angles, difference[..., 2], inverse, apart), dim=-1)
 
 
 def _interior(truth: Truth, variances: Tensor) -> Tensor:

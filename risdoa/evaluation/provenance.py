@@ -29,8 +29,9 @@ DEFINITIONS = {
         f"{EDGE_SIGMAS:g} sqrt(CRB) from every edge of the region"
     ),
     "efficiency": "sqrt(mean e^2) / sqrt(mean CRB) over the sources of sqrt_crb; range: in 1/r",
+    "position": "distance in space; its sqrt_crb is the position error bound",
     "assignment": "Hungarian on psi^2/psi0^2 + dw^2/w0^2, once for all coordinates",
-    "units": "deg for azimuth and elevation, m for range",
+    "units": "deg for azimuth and elevation, m for range and position",
 }
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from risdoa.evaluation.comparison import Cell, Comparison, Floor
 
-HEADERS = ("bound and methods", "az °", "el °", "r m", "efficiency", "out %")
+HEADERS = ("bound and methods", "az °", "el °", "r m", "pos m", "efficiency", "out%")
+
+SHOWN = (0, 1, 2, 4)
+"""Azimuth, elevation, range and position among the deviations."""
+
+EVERYONE = "  all sources found"
+LABEL = 20
+"""Longer labels are broken behind commas."""
 
 LEGEND = (
-    "az, el, r: RMSE of the inliers (direction within 5°); out: the other sources. Efficiency is "
-    "RMSE/√CRB in azimuth, elevation and 1/r. It and the √CRB leave out sources within 3√CRB of "
-    "the region's edge, and outliers."
+    "az, el, r, pos: RMSE of the inliers (direction within 5°), pos being the distance in space; "
+    "out: the other sources, whose errors are in the line of all. Efficiency is RMSE/√CRB in "
+    "azimuth, elevation and 1/r. It, the √CRB and the position error bound beside it leave out "
+    "sources within 3√CRB of the region's edge, and outliers."
 )
 
 
@@ -50,7 +59,9 @@ def _table(comparison: Comparison, scenario: str, sources: int) -> Table:
             if (cell.sources, cell.snr_db) == (sources, floor.snr_db)
         ]
         lines.append(_floor_line(floor))
-        lines += [_cell_line(cell, comparison) for cell in cells]
+        for cell in cells:
+            lines.append(_cell_line(cell, comparison))
+            lines += [_everyone(cell)] if cell.summary.outliers > cell.summary.missing else []
     title = f"{scenario}, K = {sources}, {comparison.trials} trials\n{models_line(comparison)}"
     return Table(title, HEADERS, lines)
 
@@ -60,18 +71,33 @@ def _cell_line(cell: Cell, comparison: Comparison) -> list[str | None]:
     label = cell.method
     if several and not label.endswith(f"@{cell.estimation_model}"):
         label += f" @{cell.estimation_model}"
-    errors = cell.summary.deviations[:3]
     return [
-        label,
-        *(digits(each.rmse_inliers) for each in errors),
+        _broken(label),
+        *(digits(cell.summary.deviations[axis].rmse_inliers) for axis in SHOWN),
         " ".join(_ratio(each) for each in cell.summary.efficiencies()),
-        f"{100 * cell.summary.outlier_rate:.1f}",
+        _percent(cell.summary.outlier_rate),
     ]
 
 
+def _everyone(cell: Cell) -> list[str | None]:
+    """Return the RMSE over every source found, outliers and all."""
+    errors = (digits(cell.summary.deviations[axis].rmse) for axis in SHOWN)
+    return [EVERYONE, *errors, None, None]
+
+
 def _floor_line(floor: Floor) -> list[str | None]:
-    levels = floor.sqrt_crb[:3] if floor.sqrt_crb else (None, None, None)
+    levels = [None if floor.sqrt_crb is None else floor.sqrt_crb[axis] for axis in SHOWN]
     return [f"√CRB at {floor.snr_db:g} dB", *(digits(level) for level in levels), None, None]
+
+
+def _broken(label: str) -> str:
+    """Return a label with its lines broken behind commas where it is long."""
+    lines = [""]
+    for part in re.findall(r"[^,]+,?", label):
+        if lines[-1] and len(lines[-1]) + len(part) > LABEL:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def digits(value: float | None) -> str:
@@ -80,6 +106,10 @@ def digits(value: float | None) -> str:
         return "-"
     decimals = next((d for limit, d in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if value >= limit), 4)
     return f"{value:.{decimals}f}" if value >= 0.01 else f"{value:.4f}".removeprefix("0")
+
+
+def _percent(rate: float) -> str:
+    return "100" if rate == 1 else f"{100 * rate:.1f}"
 
 
 def _ratio(value: float | None) -> str:

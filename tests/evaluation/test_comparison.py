@@ -82,7 +82,9 @@ def test_scenes_depend_on_seed_snr_and_sources_and_on_nothing_else():
 def test_rows_are_those_of_the_schema():
     comparison = run(setup(SphericalData(**SMALL), snr_db=(0.0, 5.0)), Recorder())
     rows = comparison.rows()
-    assert [row["coordinate"] for row in rows] == ["azimuth", "elevation", "range"] * 2
+    assert [row["coordinate"] for row in rows] == [
+        "azimuth", "elevation", "range", "position",
+    ] * 2  # fmt: skip
     assert list(rows[0]) == [
         "method", "snr_db", "sources", "trials", "coordinate", "rmse", "rmse_inliers",
         "sqrt_crb", "efficiency", "outlier_rate", "data_model", "estimation_model",

@@ -134,6 +134,20 @@ def test_inverse_range_follows_from_the_range():
     torch.testing.assert_close(reference.variances[..., 3], expected)
 
 
+def test_the_position_error_is_the_distance_in_space():
+    truth = scene(scenes=3, sources=1)
+    r = truth.positions[..., 2].numpy()
+    theta = truth.positions[..., 1].numpy()
+    reference = Reference.of(truth, bound(truth))
+    across = r * np.radians(SIGMAS[0]) * np.cos(theta)
+    space = across**2 + (r * np.radians(SIGMAS[1])) ** 2 + SIGMAS[2] ** 2
+    np.testing.assert_allclose(reference.variances[..., 4].numpy(), space)
+    found = Estimates.at(
+        truth.positions * torch.tensor([1, 1, 1.1], dtype=torch.float64), torch.zeros(3)
+    )
+    np.testing.assert_allclose(Scores.of(truth, found).errors[..., 4].numpy(), 0.1 * r)
+
+
 def test_unknown_bounds_count_for_nothing():
     truth = scene(scenes=3, sources=1)
     crb = bound(truth) * torch.tensor([1.0, float("nan"), float("inf")])[:, None, None, None]

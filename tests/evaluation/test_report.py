@@ -64,7 +64,7 @@ def test_files_agree_with_the_result(comparison, meta, tmp_path):
     assert content["rows"] == comparison.rows()
     with paths[0].open(encoding="utf-8", newline="") as stream:
         lines = list(csv.DictReader(stream))
-    assert len(lines) == len(comparison.rows()) == 2 * 2 * 2 * 3
+    assert len(lines) == len(comparison.rows()) == 2 * 2 * 2 * 4
     assert float(lines[0]["rmse"]) == content["rows"][0]["rmse"]
     assert {line["unit"] for line in lines} == {"deg", "m"}
     picture = imread(paths[2])
@@ -95,11 +95,14 @@ def test_tables_name_the_models_and_hold_the_bound(comparison):
     assert "K = 1" in first.title
     assert "K = 2" in second.title
     assert "data: canonical; estimation: canonical, plane-wave" in first.title
-    assert [line[0] for line in first.lines[:3]] == [
+    assert [line[0] for line in first.lines[:5]] == [
         "√CRB at -5 dB",
         "middle @canonical",
+        "  all sources found",
         "flat @plane-wave",
+        "  all sources found",
     ]
+    assert first.headers[1:5] == ("az °", "el °", "r m", "pos m")
     assert all(len(line) == len(first.headers) for line in first.lines)
 
 
