@@ -8,6 +8,7 @@ from risdoa.cli.groups import LazyGroup
 from risdoa.cli.output import examples
 
 COMMANDS = {
+    "coverage": ("risdoa.cli.bench.coverage:command", "Count what error bars cover."),
     "search": ("risdoa.cli.bench.searching:command", "Count the failures of a global search."),
     "simulate": ("risdoa.cli.bench.simulating:command", "Time how fast scenes are simulated."),
 }
