@@ -11,8 +11,8 @@ from torch import Tensor
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
 from risdoa.problem import Problem
+from risdoa.scan.norms import block_norms
 from risdoa.scan.table import SteeringTable, steering_table
-from risdoa.sensing import RisCoded
 from risdoa.snapshots import sum_blocks
 
 FLOOR = 0.02
@@ -44,7 +44,7 @@ class Matched:
         """Compute the steering table, fields and norms of a grid."""
         table = steering_table(problem.steering, problem.array, grid)
         points = grid.points().to(problem.region.device)
-        norms = _block_norms(problem, table)
+        norms = block_norms(problem, table)
         return cls(problem, grid, table, points, _fields(problem), norms)
 
     def measured(self, problem: Problem) -> Matched:
@@ -143,29 +143,6 @@ def power(values: Tensor) -> Tensor:
     """Return |z|²."""
     real, imaginary = values.real, values.imag
     return torch.addcmul(real * real, imaginary, imaginary)
-
-
-def _block_norms(problem: Problem, table: SteeringTable) -> Tensor:
-    """Return Σ_{l in b} ‖G_l a‖² as (S or 1, B or 1, R, A)."""
-    snapshots, sensing = problem.snapshots, problem.snapshots.sensing
-    blocks, count, length = snapshots.block_index, snapshots.block_count, snapshots.count
-    if not isinstance(sensing, RisCoded):
-        ones = problem.region.new_ones((1, 1, 1, 1), dtype=torch.float32)
-        if count == length:
-            return ones
-        sizes = torch.bincount(blocks, minlength=count).to(torch.float32)
-        return sizes[None, :, None, None] * ones
-    sensing = sensing.to(None, torch.complex64)
-    shared = sensing.channel.ndim == 2 and sensing.codes.ndim == 2
-    each = length * snapshots.outputs * table.rows * table.columns * 8
-    scenes = torch.arange(1 if shared else problem.scenes, device=blocks.device)
-    parts = []
-    for chunk in scenes.split(max(1, MEMORY // each)):
-        rows = sensing.select(chunk).matrix().conj().resolve_conj().expand(len(chunk), -1, -1, -1)
-        seen = table.select(chunk).correlate(rows.flatten(1, 2)).unflatten(1, rows.shape[1:3])
-        norms = torch.view_as_real(seen).square().sum(2).sum(-1)
-        parts.append(sum_blocks(norms, blocks, count) if count < length else norms)
-    return torch.cat(parts)
 
 
 def _fields(problem: Problem) -> Tensor:

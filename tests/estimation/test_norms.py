@@ -1,0 +1,47 @@
+"""The power that a unit source at a grid point brings to the outputs, against G_l a itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from risdoa.arrays import Array
+from risdoa.frozen import changed
+from risdoa.grid import Grid
+from risdoa.scan import norms as module
+from risdoa.scan.norms import block_norms
+from risdoa.scan.table import steering_table
+from risdoa.sensing import RisCoded
+from tests.draws import normal
+from tests.estimation.scenes import SHARING, scene
+
+GRID = Grid(
+    torch.linspace(-0.8, 0.8, 5, dtype=torch.float64),
+    torch.linspace(-0.4, 0.4, 3, dtype=torch.float64),
+    torch.tensor([0.1, 0.5, 1.5], dtype=torch.float64),
+)
+
+
+def expected(problem, sensing):
+    seen = sensing.matrix() @ problem.steering(problem.array, GRID.positions())
+    norms = (seen.abs() ** 2).sum(-2)
+    blocks = problem.snapshots.block_index
+    return torch.stack([norms[:, blocks == block].sum(1) for block in blocks.unique()], dim=1)
+
+
+@pytest.mark.parametrize("labels", SHARING.values(), ids=SHARING.keys())
+@pytest.mark.parametrize("shared", ["nothing", "channel", "codes"])
+@pytest.mark.parametrize(("outputs", "rows"), [(8, 6), (2, 6), (8, 1)], ids=["gram", "few", "line"])
+def test_the_norms_are_those_of_the_products(labels, shared, outputs, rows, monkeypatch):
+    known = scene(1, scenes=3, blocks=labels, array=Array.planar(6, rows, 0.3), outputs=outputs)
+    problem, length, elements = known.problem, known.problem.snapshots.count, 6 * rows
+    monkeypatch.setattr(module, "CHUNK", 1)
+    sensing = RisCoded(
+        normal((*(() if shared == "channel" else (3,)), outputs, elements), 1),
+        normal((*(() if shared == "codes" else (3,)), length, elements), 2),
+    )
+    problem = changed(problem, snapshots=changed(problem.snapshots, sensing=sensing))
+    table = steering_table(problem.steering, problem.array, GRID)
+    found = block_norms(problem, table).flatten(2).to(torch.float64)
+    reference = expected(problem, sensing)
+    torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))
