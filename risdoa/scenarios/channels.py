@@ -61,23 +61,24 @@ def dft_levels(scenes: int, snapshots: int, nx: int, ny: int, generator: torch.G
     Shapes:
         Returns (S, L, nx·ny) uint8 in 0…7.
     """
-    rows = subsets(scenes, snapshots, nx * ny, generator)
-    return dft_table(nx, ny).to(generator.device)[rows]
+    drawn = subsets(scenes, snapshots, nx * ny, generator)
+    rows, place = drawn.unique(return_inverse=True)
+    return dft_codes(rows, nx, ny)[place]
 
 
-def dft_table(nx: int, ny: int) -> Tensor:
-    """Return every 2-D DFT code exp(j2π(p·ix/nx + q·iy/ny)), phases rounded to multiples of π/4.
+def dft_codes(rows: Tensor, nx: int, ny: int) -> Tensor:
+    """Return 2-D DFT codes exp(j2π(p·ix/nx + q·iy/ny)), phases rounded to multiples of π/4.
 
     Shapes:
-        Returns (nx·ny, nx·ny) uint8 in 0…7: row q·nx + p, column iy·nx + ix.
+        rows: (C,) int, q·nx + p. Returns (C, nx·ny) uint8 in 0…7: column iy·nx + ix.
     """
-    ix, iy = torch.arange(nx), torch.arange(ny)
-    along_x = torch.outer(ix, ix) * ny
-    along_y = torch.outer(iy, iy) * nx
-    turns = along_y[:, None, :, None] + along_x[None, :, None, :]
+    ix, iy = torch.arange(nx, device=rows.device), torch.arange(ny, device=rows.device)
+    along_x = torch.outer(rows % nx, ix) * ny
+    along_y = torch.outer(rows // nx, iy) * nx
+    turns = along_y[:, :, None] + along_x[:, None, :]
     size = nx * ny
     levels = (2 * LEVELS * turns + size) // (2 * size) % LEVELS
-    return levels.reshape(size, size).to(torch.uint8)
+    return levels.flatten(1).to(torch.uint8)
 
 
 def codes_of(levels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risdoa.arrays import Array
-from risdoa.scenarios.channels import codes_of, dft_levels, dft_table, random_levels, rician
+from risdoa.scenarios.channels import codes_of, dft_codes, dft_levels, random_levels, rician
 
 ARRAY = Array.planar(4, 3, wavelength=0.3)
 OUTPUTS = 5
@@ -47,7 +47,7 @@ def test_realised_norm_ratio_is_the_factor(factor):
 
 def test_dft_table_is_the_dft_rounded_to_three_bits():
     nx, ny = 12, 5
-    table = codes_of(dft_table(nx, ny)).numpy()
+    table = codes_of(dft_codes(torch.arange(nx * ny), nx, ny)).numpy()
     x = np.exp(2j * np.pi * np.outer(np.arange(nx), np.arange(nx)) / nx)
     y = np.exp(2j * np.pi * np.outer(np.arange(ny), np.arange(ny)) / ny)
     exact = np.kron(y, x)
@@ -58,7 +58,7 @@ def test_dft_table_is_the_dft_rounded_to_three_bits():
 
 def test_dft_codes_are_drawn_without_replacement():
     codes = codes_of(dft_levels(40, 16, 12, 12, torch.Generator().manual_seed(0)))
-    table = codes_of(dft_table(12, 12))
+    table = codes_of(dft_codes(torch.arange(144), 12, 12))
     agreement = (codes @ table.mH).abs() / 144
     rows = agreement.argmax(-1)
     assert all(len(set(scene.tolist())) == 16 for scene in rows)
