@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from risdoa.benchmarks.threads import threads as threads_of
 from risdoa.scenarios.base import Scenario
 from risdoa.scenarios.canonical import Canonical
 from risdoa.scenarios.draws import complex_normal
@@ -63,7 +63,7 @@ def simulation_speed(
     """
     parts = _parts(scenario, scenes, sources, torch.Generator().manual_seed(seed))
     taken: dict[str, list[float]] = {name: [] for name in parts}
-    with torch_threads(threads):
+    with threads_of(threads):
         for part in parts.values():
             part()
         for _ in range(repeats):
@@ -113,14 +113,3 @@ def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch work with ``count`` threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

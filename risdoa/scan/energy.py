@@ -22,11 +22,12 @@ SHORT = 6
 class EnergyScan(Protocol):
     """Gives ‖Xᴴa‖² at every point of a grid, in the order of its points."""
 
-    def energies(self, fields: Tensor) -> Tensor:
-        """Return ‖Xᴴa‖² in single precision.
+    def energies(self, fields: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return ‖Xᴴa‖² in single precision, so much at a time as bounds the memory.
 
         Shapes:
-            fields: (S, N, X) complex, the columns of X. Returns (S, P) float32.
+            fields: (S, N, X) complex, the columns of X. out: memory for the result, (S, P) float32,
+            or None. Returns (S, P) float32.
         """
 
     def select(self, scenes: Tensor) -> EnergyScan:
@@ -55,16 +56,16 @@ class Correlations:
     def __init__(self, table: SteeringTable) -> None:
         self.table = table
 
-    def energies(self, fields: Tensor) -> Tensor:
-        """Return ‖Xᴴa‖², a few scenes at a time to bound the memory."""
+    def energies(self, fields: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return ‖Xᴴa‖², a few scenes at a time; see :meth:`EnergyScan.energies`."""
         rows = fields.mT.to(torch.complex64)
-        each = 8 * rows.shape[1] * self.table.rows * self.table.columns
+        points = self.table.rows * self.table.columns
+        out = rows.real.new_empty((len(rows), points)) if out is None else out
         scenes = torch.arange(len(rows), device=rows.device)
-        parts = [
-            power(self.table.select(chunk).correlate(rows[chunk])).sum(1).flatten(1)
-            for chunk in scenes.split(max(1, MEMORY // max(1, each)))
-        ]
-        return torch.cat(parts)
+        for chunk in scenes.split(max(1, MEMORY // max(1, 8 * rows.shape[1] * points))):
+            products = self.table.select(chunk).correlate(rows[chunk])
+            out[chunk] = power(products).sum(1).flatten(1)
+        return out
 
     def select(self, scenes: Tensor) -> Correlations:
         """Return the scan of the chosen scenes."""

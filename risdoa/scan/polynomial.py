@@ -51,12 +51,7 @@ class Lattice:
         return self.chirp.shape[0], self.across.shape[0], self.across.shape[2]
 
     def energies(self, fields: Tensor, out: Tensor | None = None) -> Tensor:
-        """Return ‖Xᴴa‖² at every point, so many scenes or planes at a time as bounds the memory.
-
-        Shapes:
-            fields: (S, N, X) complex. out: memory for the result, (S, P) float32, or None.
-            Returns (S, P) float32.
-        """
+        """Return ‖Xᴴa‖², a few planes at a time; see :class:`risdoa.scan.energy.EnergyScan`."""
         scenes, planes = len(fields), len(self.chirp)
         sheets = fields.mT.to(self.chirp.dtype).unflatten(-1, self.chirp.shape[1:])
         out = self.across.new_empty((scenes, math.prod(self.shape))) if out is None else out

@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from risdoa.benchmarks.simulation import simulation_speed, torch_threads
+from risdoa.benchmarks.simulation import simulation_speed
+from risdoa.benchmarks.threads import threads
 from risdoa.scenarios.base import Scenario
 from risdoa.scenarios.canonical import Canonical
 
@@ -73,7 +74,7 @@ def test_the_table_of_simulation_fits(cli):
 
 def test_the_number_of_threads_is_left_as_it_was():
     before = torch.get_num_threads()
-    with torch_threads(before + 1):
+    with threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
