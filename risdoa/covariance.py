@@ -123,6 +123,11 @@ class Covariance:
         mean = self.trace() / self.elements
         return self.scaled(mean.clamp_min(torch.finfo(mean.dtype).tiny).reciprocal())
 
+    def unit_trace(self) -> Covariance:
+        """Return R/tr R; a zero covariance stays zero."""
+        trace = self.trace()
+        return self.scaled(trace.clamp_min(torch.finfo(trace.dtype).tiny).reciprocal())
+
     def shrunk(self, alpha: float) -> Covariance:
         """Return (1 - α)R + α tr(R)/N · I."""
         load = (1 - alpha) * self.load_or_zero() + alpha * self.trace() / self.elements
@@ -144,6 +149,11 @@ class Covariance:
     def select(self, scenes: Tensor) -> Covariance:
         """Return the covariances of the chosen scenes."""
         return Covariance(self.factor[scenes], None if self.load is None else self.load[scenes])
+
+    def to(self, dtype: torch.dtype) -> Covariance:
+        """Return the covariance in another complex precision."""
+        load = None if self.load is None else self.load.to(dtype.to_real())
+        return Covariance(self.factor.to(dtype), load)
 
     def detach(self) -> Covariance:
         """Return the covariance cut from the graph that made it."""

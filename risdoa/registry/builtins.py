@@ -20,6 +20,78 @@ COMMANDS = {
 }
 """The built-in commands: where each is, and what it does."""
 
+_SUBSPACES = "A. Edelman et al., Algorithms with orthogonality constraints, SIAM J. Matrix, 1998"
+_LEARNED = "K.-L. Chen and B. D. Rao, Subspace representation learning, 10.1109/TSP.2025.3544170"
+
+_ALIGNED = ("true-steering", "differentiable", "scale-invariant")
+
+_LOSSES: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        "gt-projection",
+        "gt_projection:GtProjection",
+        "The energy of the covariance outside the span of the true steering vectors.",
+        _ALIGNED,
+        (),
+    ),
+    (
+        "one-sided-projection",
+        "projection:OneSidedProjection",
+        "The projection loss with the projector on one side, quadratic in the angle.",
+        _ALIGNED,
+        (),
+    ),
+    (
+        "trace-projection",
+        "projection:TraceProjection",
+        "The share of the power outside the span of the true steering vectors.",
+        _ALIGNED,
+        (),
+    ),
+    (
+        "completeness",
+        "completeness:Completeness",
+        "Forbids dropping a source: how evenly R fills the span of the steering vectors.",
+        (*_ALIGNED, "complete"),
+        (),
+    ),
+    (
+        "peak-contrast",
+        "peak_contrast:PeakContrast",
+        "The Capon spectrum at the true positions against that half a beam beside them.",
+        (*_ALIGNED, "complete"),
+        ("J. Capon, High-resolution frequency-wavenumber spectrum analysis, Proc. IEEE, 1969",),
+    ),
+    (
+        "chordal",
+        "subspace_distance:Chordal",
+        "Squared chordal distance of the signal subspace from the true one.",
+        (*_ALIGNED, "complete"),
+        (_SUBSPACES,),
+    ),
+    (
+        "geodesic",
+        "subspace_distance:Geodesic",
+        "Squared principal angles between the signal subspace and the true one.",
+        (*_ALIGNED, "complete"),
+        (_SUBSPACES, _LEARNED),
+    ),
+    (
+        "affine-invariant",
+        "affine_invariant:AffineInvariant",
+        "Affine-invariant distance of the loaded covariance from the loaded true one.",
+        ("differentiable", "complete"),
+        ("X. Pennec et al., A Riemannian framework for tensor computing, IJCV, 2006", _LEARNED),
+    ),
+    (
+        "nmse",
+        "nmse:Nmse",
+        "Normalised mean square error of the covariance.",
+        ("differentiable", "complete"),
+        (),
+    ),
+)
+"""Name, factory, summary, traits and references of the losses."""
+
 
 @hookimpl
 def risdoa_steering() -> Iterable[Plugin]:
@@ -50,20 +122,15 @@ def risdoa_steering() -> Iterable[Plugin]:
 @hookimpl
 def risdoa_losses() -> Iterable[Plugin]:
     """Yield the built-in losses."""
-    yield Plugin(
-        "gt-projection",
-        "risdoa.losses.gt_projection:GtProjection",
-        "The energy of the covariance outside the span of the true steering vectors.",
-        traits=("true-steering", "differentiable", "scale-invariant"),
-        example="risdoa train --loss gt-projection --preset smoke --out run",
-    )
-    yield Plugin(
-        "nmse",
-        "risdoa.losses.nmse:Nmse",
-        "Normalised mean square error of the covariance.",
-        traits=("differentiable", "complete"),
-        example="risdoa train --loss nmse --preset smoke --out run",
-    )
+    for name, factory, summary, traits, references in _LOSSES:
+        yield Plugin(
+            name,
+            f"risdoa.losses.{factory}",
+            summary,
+            traits=traits,
+            example=f"risdoa train --loss {name} --preset smoke --out run",
+            references=references,
+        )
 
 
 @hookimpl

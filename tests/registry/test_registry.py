@@ -66,7 +66,8 @@ def test_an_unknown_name_suggests_the_nearest_one(discover):
 def test_an_unknown_name_far_from_all_lists_them(discover):
     with pytest.raises(UnknownNameError) as caught:
         discover(RISDOA_PLUGINS_ALLOW="").find("loss", "zzz")
-    assert caught.value.hint == "use gt-projection or nmse"
+    *others, last = [record.name for record in risdoa_losses()]
+    assert caught.value.hint == f"use {', '.join(others)} or {last}"
 
 
 def test_an_unknown_kind_is_an_input_error(discover):

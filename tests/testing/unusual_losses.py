@@ -8,42 +8,6 @@ from risdoa.losses.base import Loss
 from risdoa.subspace import orthonormal_basis
 
 
-class TraceForm(Loss):
-    """tr(P⊥R)/tr R."""
-
-    def __call__(self, covariance, truth):
-        steering = truth.steering_matrix().to(covariance.factor)
-        basis = orthonormal_basis(steering, truth.mask)
-        inside = (basis.conj() * covariance.apply(basis)).real.sum((-2, -1))
-        return 1 - inside / covariance.trace()
-
-
-class OneSided(Loss):
-    """‖P⊥R‖²/‖R‖² with dense matrices."""
-
-    def __call__(self, covariance, truth):
-        dense = covariance.dense()
-        basis = orthonormal_basis(truth.steering_matrix().to(dense), truth.mask)
-        outside = dense - basis @ (basis.mH @ dense)
-        energy = (outside.abs() ** 2).sum((-2, -1))
-        return energy / (dense.abs() ** 2).sum((-2, -1))
-
-
-class LogDeterminant(Loss):
-    """-log det(K QᴴRQ/tr R + εI)/K: every source must be there, and nothing beside them."""
-
-    def __call__(self, covariance, truth):
-        steering = truth.steering_matrix().to(covariance.factor)
-        basis = orthonormal_basis(steering, truth.mask)
-        count = truth.mask.sum(-1)
-        inside = basis.mH @ covariance.apply(basis) / covariance.trace()[:, None, None]
-        inside = count[:, None, None] * inside
-        # the basis has its zero columns last: ones there leave the determinant as it is
-        spare = torch.arange(basis.shape[-1]) >= count.unsqueeze(-1)
-        floor = torch.where(spare, 1.0, 1e-6).to(inside.real.dtype)
-        return -torch.linalg.slogdet(inside + torch.diag_embed(floor))[1] / count
-
-
 class Geodesic(Loss):
     """Σ θ², θ the principal angles between span A and the K leading eigenvectors of R."""
 
@@ -101,9 +65,6 @@ class Count(Loss):
 
 
 UNUSUAL = (
-    (TraceForm, ("true-steering", "differentiable", "scale-invariant")),
-    (OneSided, ("true-steering", "differentiable", "scale-invariant")),
-    (LogDeterminant, ("true-steering", "differentiable", "scale-invariant", "complete")),
     (Geodesic, ("true-steering", "differentiable", "scale-invariant", "unstable-gradient")),
     (Capon, ("true-steering", "differentiable", "scale-invariant", "complete")),
     (Likelihood, ("differentiable", "complete")),
