@@ -18,6 +18,13 @@ def risdoa_losses() -> Iterable[risdoa.Plugin]:
         example="risdoa train --loss legacy-evd --preset smoke --out run",
     )
     yield risdoa.Plugin(
+        name="legacy-evd-safe",
+        factory="risdoa_legacy.evd:LegacyEvdSafe",
+        summary="The same energy, differentiated through gaps between signal and noise alone.",
+        traits=("true-steering", "differentiable", "scale-invariant"),
+        example="risdoa train --loss legacy-evd-safe --preset smoke --out run",
+    )
+    yield risdoa.Plugin(
         name="eigenvector",
         factory="risdoa_legacy.eigenvector:Eigenvector",
         summary="Projection loss on the leading eigenvectors of the true covariance.",

@@ -6,7 +6,7 @@ import pytest
 import risdoa_legacy
 import torch
 from risdoa_legacy.eigenvector import Eigenvector
-from risdoa_legacy.evd import LegacyEvd
+from risdoa_legacy.evd import LegacyEvd, LegacyEvdSafe
 
 import risdoa
 import risdoa.testing
@@ -38,7 +38,7 @@ def test_the_hook_names_what_is_there():
 
 def test_risdoa_finds_them():
     registry = risdoa.Registry.discover({})
-    for name in ("legacy-evd", "eigenvector"):
+    for name in ("legacy-evd", "legacy-evd-safe", "eigenvector"):
         assert registry.find("loss", name).distribution == "risdoa-legacy"
         assert isinstance(registry.create("loss", name), risdoa.Loss)
 
@@ -63,6 +63,27 @@ def test_evd_has_no_finite_gradient_where_eigenvalues_are_equal(truth):
     factor.requires_grad_()
     LegacyEvd()(risdoa.Covariance(factor), truth).sum().backward()
     assert not bool(factor.grad.isfinite().all())
+
+
+def test_both_forms_of_evd_agree_where_all_eigenvalues_are_apart(truth):
+    """The value is the same; the gradient too, for parts that cancel within a subspace."""
+    slopes = []
+    for loss in (LegacyEvd(), LegacyEvdSafe()):
+        factor = drawn(truth, 20).requires_grad_()
+        value = loss(risdoa.Covariance(factor), truth)
+        slopes.append(torch.autograd.grad(value.sum(), factor)[0])
+    torch.testing.assert_close(value, LegacyEvd()(risdoa.Covariance(factor), truth))
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("columns", [1, 5, 16])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_the_safe_form_is_finite_where_eigenvalues_are_equal(truth, columns, dtype):
+    """Within the noise, within the signal, and between the two."""
+    factor = torch.eye(16, dtype=dtype)[:, :columns].expand(6, 16, columns).clone()
+    factor.requires_grad_()
+    LegacyEvdSafe()(risdoa.Covariance(factor), truth).sum().backward()
+    assert bool(factor.grad.isfinite().all())
 
 
 @pytest.mark.parametrize("load", [None, 0.1])
