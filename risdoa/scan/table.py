@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -11,43 +10,27 @@ from torch import Tensor
 from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
+from risdoa.scan.base import SteeringTable, contracted
+from risdoa.scan.dense import direct_table
+from risdoa.scan.low_rank import low_rank_table
 from risdoa.steering.base import Steering
 
-
-class SteeringTable(ABC):
-    """aᴴ of every grid point, in single precision.
-
-    The points lie in R rows of one inverse range and one elevation, of A azimuths each; flattened,
-    they are in the order of :meth:`Grid.points`.
-    """
-
-    rows: int
-    columns: int
-
-    @abstractmethod
-    def correlate(self, fields: Tensor) -> Tensor:
-        """Return aᴴx of every field with every grid point.
-
-        Shapes:
-            fields: (S, X, N) complex64. Returns (S, X, R, A) complex64, not contiguous.
-        """
-
-    @abstractmethod
-    def select(self, scenes: Tensor) -> SteeringTable:
-        """Return the table of the chosen scenes; what is shared stays shared."""
+__all__ = ["SeparableTable", "SteeringTable", "steering_table", "steering_vectors"]
 
 
 def steering_table(steering: Steering, array: Array, grid: Grid) -> SteeringTable:
-    """Return the table of a grid: of two lines where the model factors, else of every point."""
+    """Return the table of a grid, by what the model allows on this array.
+
+    Of two lines where it factors; of sums of a few products of two lines where these lose no more
+    than a hundredth of any steering vector's energy and cost less; of every point elsewhere. Its
+    notes say which.
+    """
+    positions = _row_positions(array, grid)
     lines = steering.lines(array)
-    points = grid.points().to(array.positions.device).unflatten(0, (-1, len(grid.azimuth)))
-    if lines is None:
-        vectors = steering(array, _positions(points.flatten(0, 1)))
-        return DenseTable(vectors.conj().resolve_conj(), *points.shape[:2])
-    along_x, along_y = lines
-    x = steering(along_x, _positions(points)).conj().resolve_conj()
-    y = steering(along_y, _positions(points[:, :1])).conj().resolve_conj()
-    return SeparableTable(x.contiguous(), y.squeeze(-1).mT.contiguous())
+    if lines is not None:
+        return SeparableTable.of(steering, lines, positions)
+    found = low_rank_table(steering, array, positions)
+    return direct_table(steering, array, positions) if found is None else found
 
 
 def steering_vectors(steering: Steering, array: Array, positions: Tensor) -> Tensor:
@@ -66,32 +49,10 @@ def steering_vectors(steering: Steering, array: Array, positions: Tensor) -> Ten
     return (y.unsqueeze(-2) * x.unsqueeze(-3)).flatten(-3, -2)
 
 
-def _positions(points: Tensor) -> Tensor:
+def _row_positions(array: Array, grid: Grid) -> Tensor:
+    """Return the points of a grid in rows, (R, A, 3) rad, rad, m in single precision."""
+    points = grid.points().to(array.positions.device).unflatten(0, (-1, len(grid.azimuth)))
     return invert_range(points).to(torch.float32)
-
-
-@dataclass(frozen=True)
-class DenseTable(SteeringTable):
-    """Every steering vector in full: N products for a field and a point.
-
-    Shapes:
-        conjugate: (N, P) or (S, N, P).
-    """
-
-    conjugate: Tensor
-    rows: int
-    columns: int
-
-    def correlate(self, fields: Tensor) -> Tensor:
-        """Return aᴴx; see :meth:`SteeringTable.correlate`."""
-        products: Tensor = (fields @ self.conjugate).unflatten(-1, (self.rows, self.columns))
-        return products
-
-    def select(self, scenes: Tensor) -> DenseTable:
-        """Return the table of the chosen scenes; see :meth:`SteeringTable.select`."""
-        shared = self.conjugate.ndim == 2
-        chosen = self.conjugate if shared else self.conjugate[scenes]
-        return DenseTable(chosen, self.rows, self.columns)
 
 
 @dataclass(frozen=True)
@@ -107,6 +68,16 @@ class SeparableTable(SteeringTable):
     along_x: Tensor
     along_y: Tensor
 
+    @classmethod
+    def of(
+        cls, steering: Steering, lines: tuple[Array, Array], positions: Tensor
+    ) -> SeparableTable:
+        """Return the table of a model that factors, for points (R, A, 3)."""
+        along_x, along_y = lines
+        x = steering(along_x, positions).conj().resolve_conj()
+        y = steering(along_y, positions[:, :1]).conj().resolve_conj()
+        return cls(x.contiguous(), y.squeeze(-1).mT.contiguous())
+
     @property
     def rows(self) -> int:  # type: ignore[override]
         """The number of rows R."""
@@ -119,13 +90,7 @@ class SeparableTable(SteeringTable):
 
     def correlate(self, fields: Tensor) -> Tensor:
         """Return aᴴx; see :meth:`SteeringTable.correlate`."""
-        height, width = self.along_y.shape[0], self.along_x.shape[1]
-        lead = fields.shape[:-1]
-        columns = fields.reshape(-1, height, width).mT.reshape(-1, height)
-        lines = (columns @ self.along_y).unflatten(0, (-1, width))
-        products = lines.permute(2, 0, 1) @ self.along_x
-        gathered: Tensor = products.unflatten(1, lead).movedim(0, -2)
-        return gathered
+        return contracted(fields, self.along_x, self.along_y)
 
     def select(self, scenes: Tensor) -> SeparableTable:
         """Return itself: one geometry for all scenes; see :meth:`SteeringTable.select`."""

@@ -10,7 +10,9 @@ from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
 from risdoa.scan import Correlations, steering_table, steering_vectors
-from risdoa.scan.table import DenseTable, SeparableTable
+from risdoa.scan.dense import DIRECT, DenseTable, PassingTable, bytes_a_row
+from risdoa.scan.low_rank import LOSS, LowRankTable
+from risdoa.scan.table import SeparableTable
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
@@ -33,7 +35,7 @@ ARRAYS = {
 }
 OTHERS = {
     "circle": Array.circular(8, 0.3),
-    "gains": Array(ARRAYS["planar"].positions, 0.3, torch.ones(15, dtype=torch.complex128)),
+    "gains": Array(ARRAYS["planar"].positions, 0.3, normal((15,), 6)),
     "another order": Array(ARRAYS["planar"].positions[[1, 0, *range(2, 15)]], 0.3),
     "depth": Array(ARRAYS["planar"].positions + torch.tensor([0.0, 0.0, 0.1]), 0.3),
     "one missing": Array(ARRAYS["planar"].positions[:-1], 0.3),
@@ -71,11 +73,12 @@ def test_models_that_factor_take_the_short_way_on_product_arrays(name, model):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_arrays_take_the_long_way(name):
+def test_other_arrays_take_the_long_way_and_say_so(name):
     assert OTHERS[name].lines() is None
     model = Canonical() if OTHERS[name].is_planar else PlaneWave()
     table = steering_table(model, OTHERS[name], search_grid(ARRAYS["planar"], REGION))
     assert isinstance(table, DenseTable)
+    assert table.notes == (DIRECT,)
 
 
 def test_a_table_of_several_arrays_selects_theirs():
@@ -86,6 +89,110 @@ def test_a_table_of_several_arrays_selects_theirs():
     chosen = torch.tensor([2, 0])
     part = table.select(chosen).correlate(fields[chosen])
     torch.testing.assert_close(part, table.correlate(fields)[chosen])
+
+
+def own_gains(scenes=3):
+    """Return an array whose gains every scene has of its own."""
+    return Array(ARRAYS["planar"].positions, 0.3, normal((scenes, 15), 7))
+
+
+def own_places(scenes=3):
+    """Return an array whose elements stand elsewhere in every scene."""
+    shifts = 0.02 * normal((scenes, 15, 3), 8).real
+    return Array(ARRAYS["planar"].positions + shifts, 0.3)
+
+
+@pytest.mark.parametrize("array", [ARRAYS["planar"], own_gains(), own_places()])
+def test_what_does_not_fit_the_memory_is_made_in_passing(monkeypatch, array):
+    grid = search_grid(ARRAYS["planar"], REGION)
+    fields = normal((3, 2, 15), 9).to(torch.complex64)
+    kept = steering_table(Spherical(), array, grid)
+    monkeypatch.setattr("risdoa.scan.dense.KEPT", 1)
+    seen = Witness()
+    passing = steering_table(seen, array, grid)
+    assert isinstance(kept, DenseTable)
+    assert isinstance(passing, PassingTable)
+    assert (passing.rows, passing.columns, passing.notes) == (kept.rows, kept.columns, kept.notes)
+    seen.most, rows = 0, 2 * bytes_a_row(array, passing.columns)
+    monkeypatch.setattr("risdoa.scan.dense.AT_ONCE", rows)
+    torch.testing.assert_close(passing.correlate(fields), kept.correlate(fields))
+    assert seen.most == rows
+    chosen = torch.tensor([2, 0])
+    part = passing.select(chosen).correlate(fields[chosen])
+    torch.testing.assert_close(part, kept.correlate(fields)[chosen])
+
+
+class Witness(Spherical):
+    """Remembers the most bytes that it was asked for at once."""
+
+    most = 0
+
+    def __call__(self, array, positions):
+        vectors = super().__call__(array, positions)
+        self.most = max(self.most, vectors.numel() * vectors.element_size())
+        return vectors
+
+
+SURFACE = Array.planar(12, 12, 0.3)
+
+
+@pytest.mark.parametrize("nearest", [0.5, 2.0])
+def test_spherical_waves_on_a_lattice_are_sums_of_a_few_products(nearest):
+    region = torch.cat((REGION[:2], torch.tensor([[nearest, 10.0]]).double()))
+    grid = search_grid(SURFACE, region)
+    table = steering_table(Spherical(), SURFACE, grid)
+    assert isinstance(table, LowRankTable)
+    assert 1 < table.rank <= 4
+    fields = normal((1, 40, 144), 10)
+    found = table.correlate(fields.to(torch.complex64)).flatten(2)
+    expected = products(Spherical(), SURFACE, grid, fields)
+    off = (found - expected).abs() / torch.linalg.vector_norm(fields, dim=-1, keepdim=True)
+    assert 0 < table.lost <= LOSS
+    # what is left out is orthogonal to what is kept: ‖a - ã‖² = 1 - ‖ã‖²
+    assert float(off.max()) <= table.lost**0.5
+    [note] = table.notes
+    assert f"sum of {table.rank} products" in note
+    assert "at most 0.0" in note
+
+
+def test_what_a_sum_loses_is_no_less_than_it_says():
+    """The steering vectors themselves, as fields: ã is a projection of a, so that ãᴴa = ‖ã‖²."""
+    grid = search_grid(SURFACE, REGION)
+    table = steering_table(Spherical(), SURFACE, grid)
+    vectors = Spherical()(SURFACE, invert_range(grid.points()))
+    kept = table.correlate(vectors.mT[None].to(torch.complex64)).flatten(2)[0].diagonal().real
+    assert float(1 - kept.min()) == pytest.approx(table.lost, abs=1e-5)
+
+
+def test_sums_that_take_too_much_memory_are_not_kept(monkeypatch):
+    monkeypatch.setattr("risdoa.scan.dense.KEPT", 2**20)
+    monkeypatch.setattr("risdoa.scan.dense.AT_ONCE", 2**20)
+    table = steering_table(Spherical(), SURFACE, search_grid(SURFACE, REGION))
+    assert isinstance(table, PassingTable)
+
+
+def test_gains_that_factor_make_one_product():
+    gains = torch.kron(normal((12,), 11), normal((12,), 12))
+    array = Array(SURFACE.positions, 0.3, gains)
+    grid = search_grid(SURFACE, REGION)
+    table = steering_table(Canonical(), array, grid)
+    assert isinstance(table, LowRankTable)
+    assert table.rank == 1
+    fields = normal((2, 3, 144), 13)
+    found = table.correlate(fields.to(torch.complex64)).flatten(2)
+    expected = products(Canonical(), array, grid, fields).to(torch.complex64)
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=["factors", "sum"])
+def test_a_few_fields_at_a_time_are_all_of_them(monkeypatch, model):
+    table = steering_table(model, SURFACE, search_grid(SURFACE, REGION))
+    fields = normal((2, 3, 144), 14).to(torch.complex64)
+    whole = table.correlate(fields)
+    monkeypatch.setattr("risdoa.scan.base.CACHE", 1)
+    monkeypatch.setattr("risdoa.scan.base.FEWEST", 1)
+    torch.testing.assert_close(table.correlate(fields), whole, rtol=1e-5, atol=1e-5)
+    assert table.select(torch.tensor([1])) is table
 
 
 @pytest.mark.parametrize("model", [Canonical(), Spherical()], ids=["short", "long"])
