@@ -20,8 +20,11 @@ from risdoa.registry import Registry
 
 WEIGHTS = "model/"
 """Tensors of the model are called ``model/…``; a checkpoint may hold others."""
-CHOICES = ("checkpoints/best.safetensors", "best.safetensors", "checkpoints/last.safetensors")
-"""Where weights lie in a run directory, in the order of preference."""
+CHOICES = ("checkpoints/best.safetensors", "best.safetensors", "checkpoints/*.safetensors")
+"""Where weights lie in a run directory, in the order of preference; of several, the last by name.
+
+States of a training are numbered by its steps, so that is the newest one.
+"""
 
 _KEY = "risdoa"
 _COMPLEX = "#complex"
@@ -114,8 +117,9 @@ def find_weights(path: Path) -> Path:
     if path.is_file():
         return path
     for choice in CHOICES:
-        if (path / choice).is_file():
-            return path / choice
+        found = sorted(path.glob(choice))
+        if found:
+            return found[-1]
     what = "holds no checkpoint" if path.is_dir() else "does not exist"
     raise InputError(f"{path} {what}", _HINT)
 

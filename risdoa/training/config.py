@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from risdoa.errors import InputError, UnknownNameError
-from risdoa.losses.grammar import parse_losses
+from risdoa.losses.grammar import Recipe, parse_losses
+from risdoa.losses.weight import Weight
+from risdoa.training.toml import to_toml
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -24,18 +25,31 @@ class TrainConfig(BaseModel):
         scenario: Where the scenes come from.
         model: The network.
         loss: What ``--loss`` says; see :func:`risdoa.losses.grammar.parse_losses`.
+        alignment: The weight of the term that a bare name means, such as 0.05 or 0.1..0.2.
+        contrast: The weight of ``peak-contrast`` beside it; 0 leaves it out.
         seed: Of weights, training, validation and held-out scenes.
-        epochs: Validations, and checkpoints.
+        epochs: Validations.
         steps_per_epoch: Batches between them.
-        batch_size: Scenes in a batch, drawn afresh for each.
+        batch_size: Scenes in a batch.
+        draws: Parts of a batch, drawn and sent through the network one after the other, or by as
+            many processes; the gradient is that of the whole batch.
         learning_rate: The largest one, of AdamW; warmed up, then falling as a half cosine.
         weight_decay: Of AdamW.
         clip_norm: The largest norm of a gradient.
-        amp: Whether the network runs in bfloat16 (complex algebra never does).
+        amp: What the network computes in under autocast (complex algebra never does); float16
+            comes with a scaled loss.
+        ema: Decay of the running mean of the weights, which validation and the best checkpoint
+            then hold; 0 takes the weights themselves.
+        patience: Epochs without a better validation after which training ends; None goes on.
         sources: Sources in every scene; None draws them as the scenario does.
         snr_db: SNR of every scene; None draws it as the scenario does.
+        recording: A file to take the scenes from in place of the scenario, which then says what
+            estimators are told; validation takes its first scenes, the last table the next.
         validation_scenes: Scenes that every epoch is validated on.
         held_out_scenes: Scenes of the table at the end; 0 leaves it out.
+        checkpoint_steps: Batches between two checkpoints; None: every epoch.
+        checkpoint_seconds: The time after which one is due; 0: no limit.
+        keep_checkpoints: How many are kept, of the newest.
         device: Where the training runs.
         options: Options of the plugins, by plugin name.
     """
@@ -45,18 +59,27 @@ class TrainConfig(BaseModel):
     scenario: str = "canonical"
     model: str = "hybrid"
     loss: str = "gt-projection"
+    alignment: str = "0.05"
+    contrast: str = "0"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     epochs: Positive = 10
     steps_per_epoch: Positive = 60
     batch_size: Positive = 32
+    draws: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
-    amp: bool = False
+    amp: Literal["off", "bfloat16", "float16"] = "off"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    patience: Positive | None = None
     sources: Positive | None = None
     snr_db: float | None = None
+    recording: str | None = None
     validation_scenes: Positive = 200
     held_out_scenes: Annotated[int, Field(ge=0)] = 500
+    checkpoint_steps: Positive | None = None
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 120.0
+    keep_checkpoints: Positive = 2
     device: str = "cpu"
     options: dict[str, dict[str, Any]] = {}
 
@@ -74,8 +97,28 @@ class TrainConfig(BaseModel):
             key = ".".join(str(part) for part in problem["loc"])
             hint = f"a training takes {', '.join(cls.model_fields)}"
             raise InputError(f"training option {key}: {problem['msg']}", hint) from error
-        parse_losses(config.loss)
+        config.weights()
+        if config.batch_size % config.draws:
+            raise InputError(
+                f"a batch of {config.batch_size} scenes cannot be drawn in {config.draws} parts",
+                "the batch size must be a multiple of the draws",
+            )
         return config
+
+    def weights(self) -> dict[str, Weight]:
+        """Return the weights of the loss by name.
+
+        Raises:
+            InputError: if the loss cannot be read; see
+                :func:`risdoa.losses.grammar.parse_losses`.
+        """
+        recipe = Recipe(Weight.read(self.alignment), Weight.read(self.contrast))
+        return parse_losses(self.loss, recipe)
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole training."""
+        return self.epochs * self.steps_per_epoch
 
     def text(self) -> str:
         """Return the configuration as TOML."""
@@ -131,36 +174,18 @@ def preset(name: str) -> dict[str, Any]:
     Raises:
         UnknownNameError: if there is none of this name.
     """
+    return tomllib.loads(preset_text(name))
+
+
+def preset_text(name: str) -> str:
+    """Return the file of a preset, with its comments.
+
+    Raises:
+        UnknownNameError: if there is none of this name.
+    """
     if name not in preset_names():
         raise UnknownNameError(
             f"no preset is called {name!r}", f"use {' or '.join(preset_names())}"
         )
     file = resources.files("risdoa.training") / "presets" / f"{name}.toml"
-    return tomllib.loads(file.read_text("utf-8"))
-
-
-def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
-    """Return nested settings as TOML; None, which TOML lacks, is left out at the top level."""
-    lines, tables = [], []
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            name = f"{prefix}{_key(key)}"
-            body = to_toml(value, f"{name}.")
-            plain = any(not isinstance(one, Mapping) for one in value.values())
-            tables.append(f"\n[{name}]\n{body}" if plain else body)
-        elif value is not None:
-            lines.append(f"{_key(key)} = {_value(value)}\n")
-        elif prefix:
-            lines.append(f'{_key(key)} = "none"\n')
-    return "".join(lines + tables)
-
-
-def _key(key: str) -> str:
-    bare = key.replace("-", "").replace("_", "")
-    return key if bare.isascii() and bare.isalnum() else json.dumps(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(one) for one in value)}]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return file.read_text("utf-8")

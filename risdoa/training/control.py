@@ -7,7 +7,7 @@ channel; both must be worse, by more than chance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +19,8 @@ from risdoa.losses.gt_projection import GtProjection
 from risdoa.losses.nmse import Nmse
 from risdoa.models.learned import LearnedModel
 from risdoa.problem import Problem, Truth
-from risdoa.training.data import Stream, generator, scenes, stream_seed
+from risdoa.training.data import Stream, stream_seed
 from risdoa.training.experiment import Experiment, fresh_model
-from risdoa.training.loop import CHUNK
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -69,15 +68,13 @@ class Row:
 def held_out_table(experiment: Experiment) -> list[Row]:
     """Compare the experiment's trained model with its controls on its held-out scenes."""
     config = experiment.config
-    truth = scenes(
-        experiment.scenario, config, config.held_out_scenes, generator(config, Stream.HELD_OUT)
-    )
-    seed = stream_seed(config.seed, Stream.SHUFFLE)
-    shuffled = shuffle_snapshots(truth.problem, torch.Generator().manual_seed(seed))
-    trained = figures(experiment.model, truth)
+    parts = experiment.scenes.held_out()
+    source = torch.Generator().manual_seed(stream_seed(config.seed, Stream.SHUFFLE))
+    shuffled = [shuffle_snapshots(part.problem, source) for part in parts]
+    trained = figures(experiment.model, parts)
     controls = {
-        "untrained": figures(fresh_model(config, experiment.registry), truth),
-        "shuffled": figures(experiment.model, truth, shuffled),
+        "untrained": figures(fresh_model(config, experiment.registry), parts),
+        "shuffled": figures(experiment.model, parts, shuffled),
     }
     return compare(trained, controls, stream_seed(config.seed, Stream.BOOTSTRAP))
 
@@ -105,21 +102,21 @@ def compare(
 
 @torch.no_grad()
 def figures(
-    model: LearnedModel, truth: Truth, problem: Problem | None = None
+    model: LearnedModel, parts: Sequence[Truth], shown: Sequence[Problem] | None = None
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Return NMSE and projection loss of every scene, (S,) each.
 
-    ``problem`` is what the model is shown; by default the one that the truth belongs to.
+    ``shown`` is what the model is shown in place of the problems that the truths belong to.
     """
     losses: dict[str, Loss] = {"nmse": Nmse(), "gt-projection": GtProjection()}
-    shown = problem or truth.problem
+    problems = shown or [part.problem for part in parts]
     values: dict[str, list[torch.Tensor]] = {name: [] for name in losses}
     model.eval()
-    for chunk in torch.arange(truth.problem.scenes).split(CHUNK):
-        covariance = model.predict(shown.select(chunk))
+    for truth, problem in zip(parts, problems, strict=True):
+        covariance = model.predict(problem)
         for name, loss in losses.items():
-            values[name].append(loss(covariance, truth.select(chunk)).cpu())
-    return {name: torch.cat(parts).double().numpy() for name, parts in values.items()}
+            values[name].append(loss(covariance, truth).cpu())
+    return {name: torch.cat(several).double().numpy() for name, several in values.items()}
 
 
 def shuffle_snapshots(problem: Problem, source: torch.Generator) -> Problem:

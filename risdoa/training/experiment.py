@@ -9,13 +9,12 @@ import torch
 
 from risdoa.errors import InputError
 from risdoa.losses.combination import Combination, Term
-from risdoa.losses.grammar import parse_losses
 from risdoa.losses.weight import Weight
 from risdoa.models.learned import LearnedModel
 from risdoa.registry import Registry, options_of, unused
 from risdoa.scenarios.base import Scenario
 from risdoa.training.config import TrainConfig
-from risdoa.training.data import Stream, generator, scenes, stream_seed
+from risdoa.training.data import Drawn, Recorded, Scenes, Stream, generator, scenes, stream_seed
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Experiment:
     config: TrainConfig
     registry: Registry
     scenario: Scenario
+    scenes: Scenes
     model: LearnedModel
     loss: Combination
 
@@ -36,22 +36,42 @@ class Experiment:
             InputError: for an unknown name, a wrong option, or a model that cannot be trained.
         """
         _check_device(config.device)
-        weights = parse_losses(config.loss)
+        weights = config.weights()
         _refuse_unused(config, [config.scenario, config.model, *weights])
         config = _resolved(config, registry, list(weights))
         scenario = _made(registry, config, "scenario", config.scenario)
         loss = Combination(
             _term(registry, config, name, weight) for name, weight in weights.items()
         )
-        scenes(
-            scenario, config, 1, generator(config, Stream.TRAINING)
-        )  # refuses what it cannot draw
-        return cls(config, registry, scenario, fresh_model(config, registry), loss)
+        source = _scenes(scenario, config, registry)
+        return cls(config, registry, scenario, source, fresh_model(config, registry), loss)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
     @property
     def steering(self) -> str:
         """The steering model that losses and estimation share."""
         return self.scenario.estimation_model
+
+
+def _scenes(scenario: Scenario, config: TrainConfig, registry: Registry) -> Scenes:
+    """Return where the scenes come from.
+
+    Raises:
+        InputError: for scenes that the scenario cannot draw, or a recording that does not do.
+    """
+    if config.recording is None:
+        scenes(scenario, config, 1, generator(config, Stream.TRAINING))
+        return Drawn(scenario, config)
+    if config.sources is not None or config.snr_db is not None:
+        raise InputError(
+            "the sources and the SNR of a recording are what they are",
+            "leave sources and SNR away, or the recording",
+        )
+    return Recorded.of(config, registry.create("steering", scenario.estimation_model), registry)
 
 
 def _term(registry: Registry, config: TrainConfig, name: str, weight: Weight) -> Term:

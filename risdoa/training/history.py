@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ class EpochRecord:
         validation: Mean loss and terms over the validation scenes.
         gradients: Mean norm by group of parameters, before clipping.
         skipped: Steps without an update, loss or gradient not being finite.
+        overflows: Those of them with a finite loss whose scale for float16 was too large.
     """
 
     epoch: int
@@ -36,6 +37,7 @@ class EpochRecord:
     gradients: dict[str, float | None]
     learning_rate: float
     seconds: float
+    overflows: int = 0
 
     @classmethod
     def of(
@@ -66,7 +68,17 @@ class EpochRecord:
             gradients={name: average(values) for name, values in gradients.items()},
             learning_rate=learning_rate,
             seconds=round(seconds, 3),
+            overflows=sum(result.overflow for result in results),
         )
+
+    @classmethod
+    def read(cls, line: Mapping[str, Any]) -> EpochRecord:
+        """Return the epoch that a line of ``metrics.jsonl`` tells of.
+
+        Raises:
+            TypeError: if it tells of something else.
+        """
+        return cls(**{key: value for key, value in line.items() if key != "schema"})
 
     def record(self) -> dict[str, Any]:
         """Return the epoch as a line of ``metrics.jsonl``."""
@@ -91,6 +103,7 @@ class History:
         first_gradients: Norms of the first batch of the first epoch.
         optimizer_steps: Real updates; the schedule made as many.
         warnings: What libraries warned about.
+        resumed: The steps from which it went on after it had ended early.
     """
 
     alignment: tuple[str, ...]
@@ -101,6 +114,46 @@ class History:
     scheduler_steps: int = 0
     best_epoch: int = 0
     warnings: tuple[str, ...] = ()
+    resumed: tuple[int, ...] = ()
+
+    def note_warnings(self, texts: Iterable[str]) -> None:
+        """Take down what libraries warned about, each text once."""
+        self.warnings = tuple(dict.fromkeys((*self.warnings, *texts)))
+
+    def state(self) -> dict[str, Any]:
+        """Return what the lines of ``metrics.jsonl`` do not say."""
+        return {
+            "first_gradients": self.first_gradients,
+            "optimizer_steps": self.optimizer_steps,
+            "scheduler_steps": self.scheduler_steps,
+            "best_epoch": self.best_epoch,
+            "warnings": list(self.warnings),
+            "resumed": list(self.resumed),
+        }
+
+    def restore(self, state: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+        """Take up a history that was saved.
+
+        Raises:
+            KeyError: if the state lacks something.
+            TypeError: if a line is not one of ``metrics.jsonl``.
+        """
+        self.epochs = [EpochRecord.read(line) for line in lines]
+        self.first_gradients = dict(state["first_gradients"])
+        self.optimizer_steps = int(state["optimizer_steps"])
+        self.scheduler_steps = int(state["scheduler_steps"])
+        self.best_epoch = int(state["best_epoch"])
+        self.warnings, self.resumed = tuple(state["warnings"]), tuple(state["resumed"])
+
+    @property
+    def idle_epochs(self) -> int:
+        """Epochs since the best one."""
+        return self.epochs[-1].epoch - self.best_epoch if self.epochs else 0
+
+    @property
+    def overflows(self) -> int:
+        """Batches with a finite loss whose scale for float16 was too large."""
+        return sum(record.overflows for record in self.epochs)
 
     @property
     def steps(self) -> int:
@@ -119,6 +172,7 @@ class History:
         fell = first is not None and last is not None and last < first
         scheduler = [text for text in self.warnings if "lr_scheduler" in text]
         names = ", ".join(self.alignment) or "no term of this loss uses them"
+        overflows = f", {self.overflows} by the scale for float16" if self.overflows else ""
         validated = sum(record.validation["loss"] is not None for record in self.epochs)
         return [
             (
@@ -126,9 +180,9 @@ class History:
                 f"no validation crash: {validated} of {len(self.epochs)} validations finite",
             ),
             (
-                self.skipped == 0,
+                self.skipped == self.overflows,
                 f"finite gradient norms in {self.steps - self.skipped} of {self.steps} batches "
-                f"({self.skipped} skipped)",
+                f"({self.skipped} skipped{overflows})",
             ),
             (
                 not scheduler and self.optimizer_steps == self.scheduler_steps,

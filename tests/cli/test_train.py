@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_train_logs_the_seeds_success_list(cli, tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_a_preset_can_be_shown_copied_and_changed(cli, tmp_path):
+    shown = cli("train", "--preset", "final", "--show")
+    assert shown.code == 0
+    assert shown.out.startswith("#")
+    assert shown.err == ""
+    copy = tmp_path / "mine.toml"
+    copy.write_text(shown.out)
+    changed = cli("train", copy, "--epochs", "3", "--loss", "nmse", "--show")
+    assert changed.code == 0
+    settings = tomllib.loads(changed.out)
+    assert (settings["epochs"], settings["loss"], settings["alignment"]) == (3, "nmse", "0.1..0.2")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_preset_is_overridden_by_options(cli, tmp_path):
     outcome = cli(
         "train",
@@ -83,6 +98,9 @@ def test_a_preset_is_overridden_by_options(cli, tmp_path):
         (["nothing.toml"], "cannot read nothing.toml"),
         (["--epochs", "0"], "--epochs"),
         (["--device", "abacus"], "device"),
+        (["--recording", "nothing.npz"], "nothing.npz"),
+        (["--batch-size", "8", "--draws", "3"], "cannot be drawn in 3 parts"),
+        (["--preset", "nonsense", "--show"], "no preset is called"),
     ],
 )
 def test_wrong_input_ends_with_two_lines_and_no_output(cli, tmp_path, arguments, message):

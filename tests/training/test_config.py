@@ -9,15 +9,33 @@ import pytest
 
 from risdoa.errors import InputError, UnknownNameError
 from risdoa.training import schedule
-from risdoa.training.config import TrainConfig, merged, preset, preset_names, read_config, to_toml
+from risdoa.training.config import TrainConfig, merged, preset, preset_names, read_config
+from risdoa.training.toml import to_toml
 
 
 def test_presets_are_valid_and_smoke_is_short():
-    assert preset_names() == ["demo", "smoke"]
+    assert preset_names() == ["demo", "final", "hpo", "smoke"]
     for name in preset_names():
         assert TrainConfig.of(preset(name)).epochs >= 4
     with pytest.raises(UnknownNameError):
         preset("nonsense")
+
+
+def test_presets_have_the_weights_of_the_design_note():
+    def weights(name, **changes):
+        found = TrainConfig.of(preset(name) | changes).weights()
+        return {term: str(weight) for term, weight in found.items()}
+
+    assert weights("hpo") == {"nmse": "1", "gt-projection": "0.05"}
+    assert weights("final") == {
+        "nmse": "1",
+        "gt-projection": "0.1..0.2",
+        "peak-contrast": "0.05..0.1",
+    }
+    assert "eigenvector" in weights("final", loss="eigenvector")
+    assert weights("final", loss="nmse=1") == {"nmse": "1"}
+    for name in ("hpo", "final"):
+        assert preset(name)["clip_norm"] == 1.0
 
 
 def test_what_is_written_is_what_is_read():
@@ -62,6 +80,11 @@ def test_later_layers_win_option_by_option():
         {"nonsense": 1},
         {"options": {"hybrid": 3}},
         {"snr_db": float("inf")},
+        {"alignment": "much"},
+        {"contrast": "-1"},
+        {"amp": True},
+        {"ema": 1.0},
+        {"batch_size": 8, "draws": 3},
     ],
 )
 def test_impossible_settings_are_refused(settings):

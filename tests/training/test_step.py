@@ -102,8 +102,8 @@ def test_order_of_a_step(amp, monkeypatch):
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", clipped)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        step(truth)
-        step(truth)
+        step(lambda: truth)
+        step(lambda: truth)
     assert calls == ["scale", "unscale", "clip", "step", "update", "schedule"] * 2
 
 
@@ -113,7 +113,7 @@ def test_a_batch_that_is_not_finite_updates_nothing_and_is_told(amp, spoilt):
     calls = []
     step, truth = step_of(Spoilt([spoilt, 0.0]), calls, amp)
     before = {name: value.clone() for name, value in step.model.state_dict().items()}
-    result = step(truth)
+    result = step(lambda: truth)
     assert result.skipped
     assert step.scheduler.last_epoch == 0
     assert "step" not in calls
@@ -121,25 +121,25 @@ def test_a_batch_that_is_not_finite_updates_nothing_and_is_told(amp, spoilt):
     assert calls[-1] == "update"
     after = step.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert not step(truth).skipped
+    assert not step(lambda: truth).skipped
     assert step.scheduler.last_epoch == 1
 
 
 def test_a_decomposition_that_breaks_down_is_a_skipped_batch():
     step, truth = step_of(Spoilt(["breakdown", 0.0]))
-    result = step(truth)
+    result = step(lambda: truth)
     assert result.skipped
     assert math.isnan(result.loss)
-    assert not step(truth).skipped
+    assert not step(lambda: truth).skipped
 
 
 def test_norms_are_of_unscaled_unclipped_gradients_by_group():
     plain, truth = step_of()
     scaled, _ = step_of(amp=True)
     scaled.model.load_state_dict(plain.model.state_dict())
-    expected = plain(truth).gradients
+    expected = plain(lambda: truth).gradients
     assert list(expected) == ["backbone", "head"]
-    assert scaled(truth).gradients == pytest.approx(expected, rel=1e-4)
+    assert scaled(lambda: truth).gradients == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(
         torch.tensor(math.hypot(*gradient_norms(plain.model).values())).clamp_max(1.0),
         torch.tensor(min(1.0, math.hypot(*expected.values()))),
@@ -152,21 +152,93 @@ def test_a_detached_prediction_is_refused_in_training_only():
             return super().forward(problem).detach()
 
     step, truth = step_of()
-    step.model = Detached(truth.problem.scenes)
+    step.model = step.replica = Detached(truth.problem.scenes)
     with pytest.raises(RisdoaError, match="lost its gradients"):
-        step(truth)
+        step(lambda: truth)
     step.model.eval()
     with torch.no_grad():
-        value, _ = step._forward(truth)
-    assert not value.requires_grad
+        covariance = step._forward(truth)
+    assert not covariance.factor.requires_grad
 
 
-def test_autocast_trains_the_network_with_a_scaler():
-    made = experiment(amp=True)
+@pytest.mark.parametrize("amp", ["bfloat16", "float16"])
+def test_autocast_trains_the_network_and_float16_has_a_scaler(amp):
+    made = experiment(amp=amp)
     step = training_step(made, 10)
-    assert step.scaler.is_enabled()
-    truth = made.scenario.sample(4, torch.Generator().manual_seed(0))[1].to(dtype=torch.complex64)
+    assert step.scaler.is_enabled() == (amp == "float16")
     made.model.train()
-    results = [step(truth) for _ in range(3)]
-    assert not any(result.skipped for result in results)
-    assert results[-1].loss < results[0].loss
+    results = [step(lambda: made.scenes.batch(0, 0)) for _ in range(4)]
+    counted = [result.loss for result in results if not result.skipped]
+    assert all(result.overflow for result in results if result.skipped)
+    assert len(counted) >= 2
+    assert counted[-1] < counted[0]
+
+
+def test_the_network_alone_runs_in_autocast():
+    seen = []
+
+    class Watched(Loss):
+        def __call__(self, covariance, truth):
+            seen.append((torch.is_autocast_enabled("cpu"), covariance.factor.dtype))
+            return covariance.factor.abs().square().sum((1, 2))
+
+    made = experiment(amp="float16")
+    step = training_step(made, 10)
+    weight = Weight.of(1.0)
+    step.loss = Combination([Term("watched", Watched(), weight)])
+    layers = []
+    made.model.backbone.entry.register_forward_hook(
+        lambda module, inputs, output: layers.append(output.dtype)
+    )
+    made.model.train()
+    step(lambda: made.scenes.batch(0, 0))
+    assert seen == [(False, torch.complex64)]
+    assert layers == [torch.float16]
+
+
+def test_a_scale_that_is_too_large_is_told_apart_and_halved():
+    step, truth = step_of(amp=True)
+    step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**126)
+    results = [step(lambda: truth) for _ in range(40)]
+    assert results[0].overflow
+    assert results[0].skipped
+    assert math.isfinite(results[0].loss)
+    assert not results[-1].skipped
+    assert step.scheduler.last_epoch == sum(not result.skipped for result in results)
+
+
+def test_a_loss_that_is_not_finite_is_no_overflow():
+    step, truth = step_of(Spoilt([math.nan]), amp=True)
+    result = step(lambda: truth)
+    assert result.skipped
+    assert not result.overflow
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient():
+    whole, parted = (training_step(experiment(), 10) for _ in range(2))
+    truth = experiment(batch_size=8).scenes.batch(0, 0)
+    halves = [truth.select(part) for part in torch.arange(8).split(4)]
+    for step in (whole, parted):
+        step.model.train()
+    one = whole(lambda: truth)
+    two = parted(*(lambda half=half: half for half in halves))
+    assert two.loss == pytest.approx(one.loss, rel=1e-5)
+    assert two.parts == pytest.approx(one.parts, rel=1e-5)
+    assert two.gradients == pytest.approx(one.gradients, rel=1e-4)
+
+
+def test_weights_grow_with_the_steps():
+    step, truth = step_of()
+    step.total = 3
+    step.loss = Combination([Term("nmse", Nmse(), Weight(0.0, 1.0))])
+    results = [step(lambda: truth) for _ in range(4)]
+    shares = [result.loss / result.parts["nmse"] for result in results]
+    assert shares == pytest.approx([0.0, 0.5, 1.0, 1.0])
+
+
+def test_every_phase_is_told():
+    step, truth = step_of()
+    phases = []
+    step.lap = phases.append
+    step(lambda: truth)
+    assert phases == ["data", "forward", "loss", "backward", "optimizer"]
