@@ -154,29 +154,37 @@ def eigen(covariance: Covariance) -> tuple[Tensor, Tensor]:
 def _peaks(problem: Problem, form: Form, apart: Apart, sources: int) -> tuple[Tensor, Tensor]:
     """Return the peaks that are no side lobes of higher ones, (S, K, 3), and which there are.
 
-    A source of form q_i at p_i alone would bring q_i |a_iᴴa|² to another place.
+    A source of form q_i at p_i alone would bring q_i |a_iᴴa|² to another place. Scenes that have
+    their peaks are left alone once they are half of those at work.
     """
-    scenes = torch.arange(problem.scenes, device=problem.region.device)
+    at_work = torch.arange(problem.scenes, device=problem.region.device)
     places = form.weights.new_zeros((problem.scenes, sources, 3))
     heights = form.weights.new_zeros((problem.scenes, sources))
     steered = form.vectors.new_zeros((problem.scenes, problem.array.count, sources))
-    count = torch.zeros_like(scenes)
+    count = torch.zeros_like(at_work)
     for number in range(TRIES * sources):
         found, there = apart.take()
-        steering = problem.steering(problem.array, invert_range(found.places))
+        array = problem.array.select(at_work)
+        steering = problem.steering(array, invert_range(found.places))
         height = form.at(steering).squeeze(1)
-        lobes = (heights * (steered.mH @ steering).squeeze(-1).abs() ** 2).sum(-1)
-        taken = there & (count < sources) & (height > LOBES * lobes)
+        reached = (steered[at_work].mH @ steering).squeeze(-1).abs() ** 2
+        lobes = (heights[at_work] * reached).sum(-1)
+        taken = there & (count[at_work] < sources) & (height > LOBES * lobes)
         if not number:
             # the first one counts even where nothing stands out, and stands in for what is missing
             taken, places = torch.ones_like(taken), found.places.expand_as(places).clone()
-        rows, slots = scenes[taken], count[taken]
+        rows = at_work[taken]
+        slots = count[rows]
         places[rows, slots] = found.places[taken, 0]
         heights[rows, slots] = height[taken]
         steered[rows, :, slots] = steering[taken, :, 0]
-        count = count + taken
-        if bool(((count == sources) | ~there).all()):
+        count[rows] += 1
+        more = torch.nonzero(there & (count[at_work] < sources)).squeeze(-1)
+        if not len(more):
             break
+        if 2 * len(more) <= len(at_work):
+            at_work, form = at_work[more], form.select(more)
+            apart.keep(more)
     return places, torch.arange(sources, device=count.device) < count[:, None]
 
 

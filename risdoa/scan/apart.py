@@ -62,6 +62,10 @@ class Apart:
         self._left = torch.where(self._same(index), NOWHERE, self._left)
         return found, height.squeeze(1) > NOWHERE
 
+    def keep(self, scenes: Tensor) -> None:
+        """Give away peaks of the chosen scenes alone from now on."""
+        self._volume, self._left = self._volume[scenes], self._left[scenes]
+
     def _same(self, index: Tensor) -> Tensor:
         """Return what is not told apart from the peaks at grid points (S, 1), (S, W, E, A)."""
         depths, rows, columns = self._volume.shape[1:]

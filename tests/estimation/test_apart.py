@@ -95,6 +95,15 @@ def test_scenes_are_apart():
         assert bool(there[1]) == bool(also[0])
 
 
+def test_scenes_that_are_kept_go_on_as_they_were():
+    spectra = [hills((1.0, -0.4, 0.1, 0.5), (each, 0.5, -0.2, 1.0)) for each in (0.2, 0.5, 0.8)]
+    some, alone = Apart(torch.cat(spectra), GRID, SCALE), Apart(spectra[2], GRID, SCALE)
+    some.take()
+    some.keep(torch.tensor([0, 2]))
+    alone.take()
+    torch.testing.assert_close(some.take()[0].places[1], alone.take()[0].places[0])
+
+
 def test_around_an_array_in_space_closeness_is_the_angle():
     points = torch.randn((16, 3), dtype=torch.float64, generator=generator(3)) * 0.15
     scale = Scale(Array(points, 0.3), REGION)
