@@ -11,6 +11,9 @@ from torch import Tensor
 from risdoa.errors import InputError
 from risdoa.frozen import changed
 
+ROWS = 256
+"""Elements that are measured against all others at once."""
+
 
 @dataclass(frozen=True)
 class Array:
@@ -43,9 +46,22 @@ class Array:
             raise InputError(
                 f"the wavelength must be positive and finite, got {self.wavelength!r} m"
             )
-        if self.gains is not None and self.gains.shape[-1:] != (self.count,):
+        if self.gains is not None:
+            self._check_gains(self.gains)
+
+    def _check_gains(self, gains: Tensor) -> None:
+        own = self.positions.shape[:-2]
+        expected = (*own, self.count) if own and gains.ndim > 1 else (*gains.shape[:-1], self.count)
+        if gains.shape != expected:
             raise InputError(
-                f"element gains must be (…, {self.count}), got {tuple(self.gains.shape)}"
+                f"element gains must be ({self.count},), or (…, {self.count}) for the scenes of the "
+                f"positions, got {tuple(gains.shape)} beside {tuple(self.positions.shape)}"
+            )
+        heard = gains.abs().amax(-1)
+        if not bool((heard.isfinite() & (heard > 0)).all()):
+            raise InputError(
+                "element gains must be finite, and not all zero in any scene",
+                "leave elements that hear nothing out of the array",
             )
 
     @classmethod
@@ -90,6 +106,14 @@ class Array:
         return self.positions.shape[-2]
 
     @property
+    def scenes(self) -> int | None:
+        """The number of scenes that have positions or gains of their own; None where all share."""
+        if self.positions.ndim > 2:
+            return self.positions.shape[0]
+        own = self.gains is not None and self.gains.ndim > 1
+        return self.gains.shape[0] if own and self.gains is not None else None
+
+    @property
     def wavenumber(self) -> float:
         """The wavenumber k = 2π/λ in rad/m."""
         return 2 * math.pi / self.wavelength
@@ -102,8 +126,8 @@ class Array:
     @property
     def diameter(self) -> float:
         """The largest distance D between two elements in metres (of any scene)."""
-        distances = torch.cdist(self.positions, self.positions)
-        return float(distances.max())
+        rows = self.positions.split(ROWS, dim=-2)
+        return max(float(torch.cdist(few, self.positions).max()) for few in rows)
 
     @property
     def fraunhofer_distance(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -27,10 +27,11 @@ def resolution(array: Array, region: Tensor) -> Resolution:
 
     The phase slopes are k x and k y (for a three-dimensional array: along its longest axis), and
     k (|p|² - (p·d)²)/2 for w, for the direction d of the region that resolves it best. Scenes with
-    arrays of their own count as the first.
+    arrays of their own count as the one whose elements are spread the most.
     """
-    points = array.positions.reshape(-1, array.count, 3)[0].to(torch.float64)
-    points, k = points - points.mean(0), array.wavenumber
+    scenes = array.positions.reshape(-1, array.count, 3).to(torch.float64)
+    scenes = scenes - scenes.mean(1, keepdim=True)
+    points, k = scenes[scenes.square().sum((1, 2)).argmax()], array.wavenumber
     if array.is_planar:
         across = [half_width(k * points[:, 0]), half_width(k * points[:, 1])]
     else:
@@ -83,7 +84,7 @@ class Grid:
     azimuth: Tensor
     elevation: Tensor
     inverse_range: Tensor
-    full_circle: bool = False
+    full_circle: bool = field(default=False, kw_only=True)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -133,7 +134,7 @@ def search_grid(array: Array, region: Tensor, density: float = 1.0) -> Grid:
         azimuth,
         _axis(elevation, widths.elevation / density, sine),
         _axis(torch.stack((low, high)), widths.inverse_range / density, False),
-        full_circle,
+        full_circle=full_circle,
     )
 
 

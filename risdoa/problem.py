@@ -54,6 +54,11 @@ class Problem:
                 f"{self.snapshots.outputs}",
                 "without a channel every element is an output (M = N)",
             )
+        if self.array.scenes not in {None, self.scenes}:
+            raise InputError(
+                f"an array with positions or gains for {self.array.scenes} scenes does not fit "
+                f"{self.scenes} scenes of snapshots"
+            )
         check_region(self.region)
         if self.sources is not None:
             self._check_sources(self.sources)

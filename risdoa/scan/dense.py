@@ -106,18 +106,9 @@ def conjugate(steering: Steering, array: Array, positions: Tensor) -> Tensor:
 
 def bytes_a_row(array: Array, columns: int) -> int:
     """Return what the steering vectors of a row of points take, those of all scenes together."""
-    scenes = max(1, *(len(each) for each in _by_scene(array)), 1)
-    return 8 * scenes * array.count * columns
+    return 8 * (array.scenes or 1) * array.count * columns
 
 
 def rows_at_once(array: Array, columns: int) -> int:
     """Return of how many rows the steering vectors are made at once."""
     return max(1, AT_ONCE // bytes_a_row(array, columns))
-
-
-def _by_scene(array: Array) -> list[Tensor]:
-    """Return what of an array every scene has of its own."""
-    found = [array.positions] if array.positions.ndim > 2 else []
-    if array.gains is not None and array.gains.ndim > 1:
-        found.append(array.gains)
-    return found

@@ -79,7 +79,7 @@ def low_rank_table(steering: Steering, array: Array, positions: Tensor) -> LowRa
     take more memory than a table may.
     """
     lines = changed(array, gains=None).lines()
-    if lines is None or (array.gains is not None and array.gains.ndim > 1):
+    if lines is None or array.scenes is not None:
         return None
     width, height, columns = lines[0].count, lines[1].count, positions.shape[1]
     most = int(GAIN * array.count * columns / (array.count + width * columns))

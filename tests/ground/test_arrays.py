@@ -94,6 +94,9 @@ def test_the_default_region_depends_on_whether_the_array_is_flat():
         (torch.zeros(4, 3), -1.0),
         (torch.zeros(4, 3), NAN),
         (torch.zeros(4, 3), 0.3, torch.ones(3, dtype=torch.complex128)),
+        (torch.zeros(2, 4, 3), 0.3, torch.ones(3, 4, dtype=torch.complex128)),
+        (torch.zeros(4, 3), 0.3, torch.full((4,), NAN)),
+        (torch.zeros(4, 3), 0.3, torch.tensor([[1.0, 0, 0, 0], [0, 0, 0, 0]])),
     ],
 )
 def test_impossible_arrays_are_refused(arguments):
@@ -126,3 +129,20 @@ def test_selecting_scenes_keeps_what_is_shared():
     assert own.gains is not None
     assert picked.gains is not None
     assert torch.equal(picked.gains, own.gains[[2, 0]])
+
+
+def test_how_many_scenes_an_array_is_for():
+    points = torch.randn((3, 4, 3), generator=torch.Generator().manual_seed(1))
+    assert Array(points[0], 1.0).scenes is None
+    assert Array(points[0], 1.0, normal((4,), 2)).scenes is None
+    assert Array(points[0], 1.0, normal((2, 4), 2)).scenes == 2
+    assert Array(points, 1.0, normal((4,), 2)).scenes == 3
+    assert Array(points, 1.0, normal((3, 4), 2)).scenes == 3
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_the_diameter_does_not_depend_on_the_memory(monkeypatch, rows):
+    points = torch.randn((2, 7, 3), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr("risdoa.arrays.ROWS", rows)
+    expected = float((points.unsqueeze(1) - points.unsqueeze(2)).norm(dim=-1).max())
+    assert Array(points, 1.0).diameter == pytest.approx(expected, rel=1e-12)

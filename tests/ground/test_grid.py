@@ -131,3 +131,11 @@ def test_a_full_circle_has_each_direction_once_and_no_point_on_a_pole():
     assert float(grid.azimuth[0]) == pytest.approx(-math.pi)
     assert float(grid.azimuth[-1]) < math.pi - 0.5 * float(grid.steps()[0])
     assert float(grid.elevation.abs().max()) < math.pi / 2 - 0.3 * float(grid.steps()[1])
+
+
+def test_scenes_of_their_own_arrays_share_the_grid_of_the_widest():
+    small, wide = Array.planar(4, 4, 0.3).positions, Array.planar(4, 4, 0.3, 1.5).positions
+    both = search_grid(Array(torch.stack((small, wide)), 0.3), REGION)
+    expected = search_grid(Array(wide, 0.3), REGION)
+    assert both.shape == expected.shape
+    torch.testing.assert_close(both.points(), expected.points())

@@ -84,6 +84,13 @@ def test_a_surface_for_another_array_is_refused():
         problem(outputs=4, sensing=coded(7, 4, 4, 0))
 
 
+@pytest.mark.parametrize("gains", [None, normal((2, 6), 3)])
+def test_an_array_for_other_scenes_is_refused(gains):
+    places = ARRAY.positions if gains is not None else ARRAY.positions.expand(2, 6, 3)
+    with pytest.raises(InputError, match="for 2 scenes does not fit 3 scenes"):
+        problem(array=Array(places, 0.3, gains))
+
+
 def test_no_scenes_and_flat_snapshots_are_refused():
     with pytest.raises(InputError, match="S >= 1"):
         problem(scenes=0)
