@@ -61,10 +61,11 @@ class Correlations:
         rows = fields.mT.to(torch.complex64)
         points = self.table.rows * self.table.columns
         out = rows.real.new_empty((len(rows), points)) if out is None else out
+        few = max(1, MEMORY // max(1, 8 * rows.shape[1] * points))
         scenes = torch.arange(len(rows), device=rows.device)
-        for chunk in scenes.split(max(1, MEMORY // max(1, 8 * rows.shape[1] * points))):
+        for chunk, place in zip(scenes.split(few), out.split(few), strict=True):
             products = self.table.select(chunk).correlate(rows[chunk])
-            out[chunk] = power(products).sum(1).flatten(1)
+            place.copy_(power(products).sum(1).flatten(1))
         return out
 
     def select(self, scenes: Tensor) -> Correlations:
