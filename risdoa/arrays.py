@@ -54,8 +54,8 @@ class Array:
         expected = (*own, self.count) if own and gains.ndim > 1 else (*gains.shape[:-1], self.count)
         if gains.shape != expected:
             raise InputError(
-                f"element gains must be ({self.count},), or (…, {self.count}) for the scenes of the "
-                f"positions, got {tuple(gains.shape)} beside {tuple(self.positions.shape)}"
+                f"element gains must be (…, {self.count}), for as many scenes as the positions if "
+                f"both have scenes, got {tuple(gains.shape)} beside {tuple(self.positions.shape)}"
             )
         heard = gains.abs().amax(-1)
         if not bool((heard.isfinite() & (heard > 0)).all()):

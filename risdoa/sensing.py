@@ -21,6 +21,19 @@ def all_finite(values: Tensor) -> bool:
     return bool(values.sum().isfinite()) or bool(values.isfinite().all())
 
 
+def taken(values: Tensor, scenes: Tensor) -> Tensor:
+    """Return ``values[scenes]`` along the first axis: a view where scenes follow each other.
+
+    Scenes are worked on a few at a time, and what belongs to one takes a hundred kilobytes.
+    """
+    if scenes.dtype != torch.int64 or not len(scenes):
+        return values[scenes]
+    first, last = int(scenes[0]), int(scenes[-1])
+    if last - first + 1 != len(scenes) or first < 0 or bool((scenes.diff() != 1).any()):
+        return values[scenes]
+    return values[first : last + 1]
+
+
 class Sensing(ABC):
     """A linear map from the field x_l at N elements to M outputs, for every snapshot l."""
 
@@ -232,9 +245,9 @@ class RisCoded(Sensing):
 
     def select(self, scenes: Tensor) -> RisCoded:
         """Return the sensing of the chosen scenes; what is shared stays shared."""
-        channel = self.channel if self.channel.ndim == 2 else self.channel[scenes]
-        codes = self.codes if self.codes.ndim == 2 else self.codes[scenes]
-        stacked = None if self.stacked is None else self.stacked[scenes]
+        channel = self.channel if self.channel.ndim == 2 else taken(self.channel, scenes)
+        codes = self.codes if self.codes.ndim == 2 else taken(self.codes, scenes)
+        stacked = None if self.stacked is None else taken(self.stacked, scenes)
         return changed(self, channel=channel, codes=codes, stacked=stacked)
 
     def to(self, device: torch.device | str | None, dtype: torch.dtype | None) -> RisCoded:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risdoa.errors import InputError
-from risdoa.sensing import Direct, RisCoded, all_finite
+from risdoa.sensing import Direct, RisCoded, all_finite, taken
 from risdoa.snapshots import Snapshots
 from risdoa.testing.strategies import seeds
 from tests import oracles
@@ -195,3 +195,22 @@ def test_finite_numbers_whose_sum_overflows_are_finite():
     values = torch.full((8,), 3e38)
     assert not bool(values.sum().isfinite())
     assert all_finite(values)
+
+
+@pytest.mark.parametrize(
+    ("scenes", "view"),
+    [([1, 2, 3], True), ([2], True), ([3, 2, 1], False), ([0, 0, 1], False), ([1, 3], False),
+     ([0, 2, 1, 3], False), ([-2, -1], False), ([], False)],
+)  # fmt: skip
+def test_scenes_that_follow_each_other_are_not_copied(scenes, view):
+    values, index = normal((5, 2, 3), 0), torch.tensor(scenes, dtype=torch.int64)
+    found = taken(values, index)
+    assert torch.equal(found, values[index])
+    shared = found.untyped_storage().data_ptr() == values.untyped_storage().data_ptr()
+    assert shared is view
+
+
+def test_scenes_may_be_chosen_by_a_mask():
+    values = normal((3, 2), 0)
+    mask = torch.tensor([True, False, True])
+    assert torch.equal(taken(values, mask), values[mask])
