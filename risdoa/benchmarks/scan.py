@@ -69,7 +69,6 @@ class ScanSpeed:
     Attributes:
         tables: To prepare what all scenes share.
         seconds: From the signal subspace to the spectrum at every point, in memory that is there.
-        fresh: The same, in memory that the system hands out anew.
         operations, traffic: Of the algorithm: see :func:`work`.
         roof: Seconds of these at the rates of the machine.
         product: Of the reference for one point.
@@ -82,7 +81,6 @@ class ScanSpeed:
     points: int
     tables: float
     seconds: float
-    fresh: float
     operations: float
     traffic: float
     roof: float
@@ -112,10 +110,9 @@ def scan_speed(case: Case, repeats: int, peer: Peer | None = None) -> tuple[Scan
     fields = case.covariance().signal_subspace(len(case.places)).unsqueeze(0)
     out, reference = scan.energies(fields), _NoiseProduct(case)
     parts: dict[str, Callable[[], object]] = {
-        "tables": lambda: _scan_of(case),
         "scan": lambda: scan.energies(fields, out),
-        "fresh": lambda: scan.energies(fields),
         "product": reference,
+        "tables": lambda: _scan_of(case),
     }
     if peer is not None:
         parts["peer"] = _peer_work(case, peer)
@@ -123,20 +120,20 @@ def scan_speed(case: Case, repeats: int, peer: Peer | None = None) -> tuple[Scan
     seconds = fastest(parts, repeats)
     operations, traffic = work(scan, fields.shape[-1])
     some = len(reference.index)
-    return ScanSpeed(
-        case.name,
-        torch.get_num_threads(),
-        out.shape[-1],
-        seconds["tables"],
-        seconds["scan"],
-        seconds["fresh"],
-        operations,
-        traffic,
-        machine.roof(operations, traffic),
-        seconds["product"] / some,
-        seconds["peer"] / some if peer is not None else None,
-        float((1 - reference() - out[0, reference.index]).abs().max()),
-    ), machine
+    speed = ScanSpeed(
+        name=case.name,
+        threads=torch.get_num_threads(),
+        points=out.shape[-1],
+        tables=seconds["tables"],
+        seconds=seconds["scan"],
+        operations=operations,
+        traffic=traffic,
+        roof=machine.roof(operations, traffic),
+        product=seconds["product"] / some,
+        peer=None if peer is None else seconds["peer"] / some,
+        difference=float((1 - reference() - out[0, reference.index]).abs().max()),
+    )
+    return speed, machine
 
 
 def work(scan: Lattice, width: int) -> tuple[float, float]:

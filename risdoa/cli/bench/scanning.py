@@ -157,7 +157,7 @@ def _echo(runs: list[tuple[ScanSpeed, Rates]], title: str) -> None:
     """Print the times, and what the machine does."""
     headers = ("threads", "scan", "points", "ns", "product", "ratio", "peer", "ratio", "off by")
     echo_table(headers, [_row(speed) for speed, _ in runs], title=f"ns a point, {title}")
-    headers = ("threads", "scan", "ms", "fresh", "tables", "roof", "ratio", "Gflop/s", "GB/s")
+    headers = ("threads", "scan", "ms", "tables", "roof", "ratio", "Gflop/s", "GB/s")
     echo_table(headers, [_limits(*run) for run in runs], title="ms a scan, and the machine")
 
 
@@ -177,7 +177,7 @@ def _row(speed: ScanSpeed) -> tuple[str | None, ...]:
 
 
 def _limits(speed: ScanSpeed, rates: Rates) -> tuple[str, ...]:
-    times = (speed.seconds, speed.fresh, speed.tables, speed.roof)
+    times = (speed.seconds, speed.tables, speed.roof)
     return (
         str(speed.threads),
         speed.name,
