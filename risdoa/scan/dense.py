@@ -96,7 +96,13 @@ def direct_table(steering: Steering, array: Array, positions: Tensor) -> Steerin
     rows, columns = positions.shape[:2]
     if bytes_a_row(array, columns) * rows > KEPT:
         return PassingTable(steering, array, positions)
-    return DenseTable(conjugate(steering, array, positions), rows, columns)
+    own = () if array.scenes is None else (array.scenes,)
+    shape = (*own, array.count, rows, columns)
+    table = positions.new_empty(shape, dtype=positions.dtype.to_complex())
+    for few in torch.arange(rows).split(rows_at_once(array, columns)):
+        made = conjugate(steering, array, positions[few])
+        table[..., few, :] = made.unflatten(-1, (len(few), columns))
+    return DenseTable(table.flatten(-2), rows, columns)
 
 
 def conjugate(steering: Steering, array: Array, positions: Tensor) -> Tensor:

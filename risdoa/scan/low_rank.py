@@ -91,12 +91,23 @@ def low_rank_table(steering: Steering, array: Array, positions: Tensor) -> LowRa
         if part is None or size > dense.KEPT:
             return None
         parts.append(part)
-    rank = max(each.shape[-1] for each, _, _ in parts)
-    along_y = torch.cat([_widened(each, rank, -1) for each, _, _ in parts])
-    along_x = torch.cat([_widened(each, rank, 1) for _, each, _ in parts])
-    lost = max(each for _, _, each in parts)
+    return _joined(parts)
+
+
+def _joined(parts: list[tuple[Tensor, Tensor, float]]) -> LowRankTable:
+    """Return the table of the factors of some rows after others, as many products for all."""
+    rows, rank = sum(len(each) for each, _, _ in parts), max(each.shape[-1] for each, _, _ in parts)
+    _, height, _ = parts[0][0].shape
+    _, _, width, columns = parts[0][1].shape
+    along_y = parts[0][0].new_zeros((height, rows, rank))
+    along_x = parts[0][1].new_zeros((rows, rank, width, columns))
+    first = 0
+    for y, x, _ in parts:
+        along_y[:, first : first + len(y), : y.shape[-1]] = y.transpose(0, 1)
+        along_x[first : first + len(x), : x.shape[1]] = x
+        first += len(x)
     return LowRankTable(
-        along_x.flatten(1, 2), along_y.transpose(0, 1).flatten(1).contiguous(), lost
+        along_x.flatten(1, 2), along_y.flatten(1), max(lost for _, _, lost in parts)
     )
 
 
@@ -119,10 +130,3 @@ def _factors(sheets: Tensor, most: int) -> tuple[Tensor, Tensor, float] | None:
             return basis.conj().resolve_conj(), across.conj().resolve_conj(), lost
         rank += 1
     return None
-
-
-def _widened(values: Tensor, rank: int, axis: int) -> Tensor:
-    """Return the factors with zeros for the products that other rows have more of."""
-    short = list(values.shape)
-    short[axis] = rank - values.shape[axis]
-    return torch.cat((values, values.new_zeros(short)), dim=axis)

@@ -117,6 +117,9 @@ def test_what_does_not_fit_the_memory_is_made_in_passing(monkeypatch, array):
     monkeypatch.setattr("risdoa.scan.dense.AT_ONCE", rows)
     torch.testing.assert_close(passing.correlate(fields), kept.correlate(fields))
     assert seen.most == rows
+    monkeypatch.setattr("risdoa.scan.dense.KEPT", 2**30)
+    again = steering_table(Spherical(), array, grid)
+    torch.testing.assert_close(again.correlate(fields), kept.correlate(fields))
     chosen = torch.tensor([2, 0])
     part = passing.select(chosen).correlate(fields[chosen])
     torch.testing.assert_close(part, kept.correlate(fields)[chosen])
@@ -137,9 +140,14 @@ SURFACE = Array.planar(12, 12, 0.3)
 
 
 @pytest.mark.parametrize("nearest", [0.5, 2.0])
-def test_spherical_waves_on_a_lattice_are_sums_of_a_few_products(nearest):
+@pytest.mark.parametrize("rows_at_once", [1, 7, 1000])
+def test_spherical_waves_on_a_lattice_are_sums_of_a_few_products(
+    monkeypatch, nearest, rows_at_once
+):
     region = torch.cat((REGION[:2], torch.tensor([[nearest, 10.0]]).double()))
     grid = search_grid(SURFACE, region)
+    size = rows_at_once * bytes_a_row(SURFACE, len(grid.azimuth))
+    monkeypatch.setattr("risdoa.scan.dense.AT_ONCE", size)
     table = steering_table(Spherical(), SURFACE, grid)
     assert isinstance(table, LowRankTable)
     assert 1 < table.rank <= 4
