@@ -47,28 +47,18 @@ def complement_qr(vectors: Tensor, basis: Tensor) -> Tensor:
     return vectors - basis @ (basis.mH @ vectors)
 
 
-def seed_weights(matrix: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """Return W = (AᴴA + εI)⁻¹Aᴴ, with which the seed's P = AW, by a K × K solve.
+def complement_epsilon(vectors: Tensor, matrix: Tensor, epsilon: float = EPSILON) -> Tensor:
+    """Return (I - P)F with the seed's P = A(AᴴA + εI)⁻¹Aᴴ, by a K × K solve in double precision.
 
     P is idempotent to max λε/(λ + ε)² over the eigenvalues λ of AᴴA. Zero columns of A drop out.
 
     Shapes:
-        matrix: (…, N, K). Returns (…, K, N) complex128.
+        vectors: (…, N, J). matrix: (…, N, K). Returns (…, N, J).
     """
     wide = matrix.to(torch.complex128)
     gram = wide.mH @ wide
     eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    weights: Tensor = torch.linalg.solve(gram + epsilon * eye, wide.mH)
-    return weights
-
-
-def complement_epsilon(vectors: Tensor, matrix: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """Return (I - P)F with the seed's P; see :func:`seed_weights`.
-
-    Shapes:
-        vectors: (…, N, J). matrix: (…, N, K). Returns (…, N, J).
-    """
-    weights = seed_weights(matrix, epsilon).to(vectors.dtype)
+    weights = torch.linalg.solve(gram + epsilon * eye, wide.mH).to(vectors.dtype)
     rest: Tensor = vectors - matrix @ (weights @ vectors)
     return rest
 

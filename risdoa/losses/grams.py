@@ -11,42 +11,54 @@ from torch.autograd.function import once_differentiable
 
 from risdoa.covariance import Covariance
 from risdoa.problem import Truth
-from risdoa.subspace import orthonormal_basis, seed_weights
+from risdoa.subspace import orthonormal_basis
 
 
 @dataclass(frozen=True)
 class Projector:
-    """P = A W onto the span of the true steering vectors, Hermitian.
+    """P = A W onto the span of the true steering vectors, Hermitian: W = (AᴴA + εI)⁻¹Aᴴ.
 
     Shapes:
         columns: A (S, N, K). weights: W (S, K, N).
+        left: I - WA = ε(AᴴA + εI)⁻¹, (S, K, K). within: AᴴA + 2εI, (S, K, K).
     """
 
     columns: Tensor
     weights: Tensor
+    left: Tensor
+    within: Tensor
 
     @classmethod
     def qr(cls, truth: Truth, like: Tensor) -> Projector:
-        """Return QQᴴ from an orthonormal basis of A, idempotent to machine precision."""
+        """Return QQᴴ from an orthonormal basis of A: ε = 0, idempotent to machine precision."""
         basis = orthonormal_basis(truth.steering_matrix().to(like), truth.mask)
-        return cls(basis, basis.mH)
+        eye = torch.eye(basis.shape[-1], dtype=like.dtype, device=like.device)
+        spare = torch.arange(basis.shape[-1], device=like.device) >= truth.mask.sum(-1, True)
+        return cls(basis, basis.mH, spare.unsqueeze(-1) * eye, eye.expand(len(basis), -1, -1))
 
     @classmethod
     def seed(cls, truth: Truth, like: Tensor, epsilon: float) -> Projector:
-        """Return A(AᴴA + εI)⁻¹Aᴴ, idempotent to max λε/(λ + ε)² over the eigenvalues of AᴴA."""
+        """Return A(AᴴA + εI)⁻¹Aᴴ, idempotent to max λε/(λ + ε)² over the eigenvalues of AᴴA.
+
+        The K × K algebra is in double precision, where AᴴA is near a singular matrix.
+        """
         steering = truth.steering_matrix().to(like)
-        return cls(steering, seed_weights(steering, epsilon).to(like))
+        wide = steering.to(torch.complex128)
+        gram = wide.mH @ wide
+        load = epsilon * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+        inverse = torch.linalg.inv(gram + load)
+        parts = (inverse @ wide.mH, epsilon * inverse, gram + 2 * load)
+        return cls(steering, *(part.to(like) for part in parts))
 
     def complement(self, vectors: Tensor) -> Tensor:
         """Return P⊥V, (S, N, J)."""
-        return vectors - self.columns @ (self.weights @ vectors)
+        return torch.baddbmm(vectors, self.columns, self.weights @ vectors, alpha=-1)
 
     def fourth_power(self) -> Tensor:
         """Return tr P⊥⁴ = N - K + tr (I - WA)⁴, (S,)."""
         elements, width = self.columns.shape[-2:]
-        inside = self.weights.to(torch.complex128) @ self.columns.to(torch.complex128)
-        left = torch.eye(width, dtype=inside.dtype, device=inside.device) - inside
-        return (elements - width + trace(left @ left @ left @ left)).to(self.columns.real.dtype)
+        square = self.left @ self.left
+        return elements - width + inner(square, square)
 
 
 @dataclass(frozen=True)
@@ -68,8 +80,8 @@ class Grams:
     @classmethod
     def of(cls, covariance: Covariance, projector: Projector) -> Grams:
         """Return the products for R = FFᴴ + δI."""
-        parts = covariance.factor, projector.columns, projector.weights
-        outside, whole = _Grams.apply(*parts)  # type: ignore[no-untyped-call]
+        parts = (projector.columns, projector.weights, projector.left, projector.within)
+        outside, whole = _Grams.apply(covariance.factor, *parts)  # type: ignore[no-untyped-call]
         size = trace(whole.detach())
         if covariance.load is not None:
             size = size + covariance.elements * covariance.load.detach()
@@ -99,32 +111,35 @@ def trace(matrix: Tensor) -> Tensor:
 
 
 class _Grams(torch.autograd.Function):
-    """FᴴP⊥²F and FᴴF from two products of the size N J², one forward and one backward.
+    """FᴴP⊥²F and FᴴF by two products of N × J with J × J, one forward and one backward.
 
-    With E = F - PF: FᴴF = EᴴE + Eᴴ(PF) + (PF)ᴴE + (PF)ᴴ(PF), of which all but the first are of
-    rank K; a sum, so that nothing cancels. For gradients X and Y in H and G that in F is
-    P⊥²F(X + Xᴴ) + F(Y + Yᴴ) = F(X + Xᴴ + Y + Yᴴ) - AZ(X + Xᴴ) with P⊥²F = F - AZ.
+    With C = WF and E = P⊥F = F - AC: AᴴE = εC and WE = (I - WA)C, so that
+
+        FᴴP⊥²F = EᴴE,    FᴴF = EᴴE + Cᴴ(AᴴA + 2εI)C,
+
+    a sum in which nothing cancels. For gradients X and Y in the two, the one in F is
+    P⊥²F(X + Xᴴ) + F(Y + Yᴴ), with P⊥²F = F - AZ and Z = C + (I - WA)C.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, factor: Tensor, columns: Tensor, weights: Tensor
+        ctx: Any, factor: Tensor, columns: Tensor, weights: Tensor, left: Tensor, within: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return H and G, (S, J, J) each."""
         inside = weights @ factor
         rest = torch.baddbmm(factor, columns, inside, alpha=-1)
         outside = rest.mH @ rest
-        mixed = (columns.mH @ rest).mH @ inside
-        within = inside.mH @ (columns.mH @ columns @ inside)
-        ctx.save_for_backward(factor, columns, inside + weights @ rest)
-        return outside, outside + mixed + mixed.mH + within
+        ctx.save_for_backward(factor, columns, torch.baddbmm(inside, left, inside))
+        return outside, torch.baddbmm(outside, inside.mH, within @ inside)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, in_outside: Tensor, in_whole: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: Any, in_outside: Tensor, in_whole: Tensor
+    ) -> tuple[Tensor, None, None, None, None]:
         """Return the gradient in F, (S, N, J)."""
         factor, columns, twice = ctx.saved_tensors
         below = in_outside + in_outside.mH
         every = below + in_whole + in_whole.mH
         slope = torch.baddbmm(factor @ every, columns, twice @ below, alpha=-1)
-        return slope, None, None
+        return slope, None, None, None, None

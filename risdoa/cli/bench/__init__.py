@@ -9,7 +9,12 @@ from risdoa.cli.output import examples
 
 COMMANDS = {
     "coverage": ("risdoa.cli.bench.coverage:command", "Count what error bars cover."),
+    "gradients": (
+        "risdoa.cli.bench.gradients:command",
+        "Count gradients of losses that are not finite.",
+    ),
     "growth": ("risdoa.cli.bench.growing:command", "Time sizes from small to large."),
+    "loss": ("risdoa.cli.bench.losses:command", "Time the projection loss."),
     "scan": ("risdoa.cli.bench.scanning:command", "Time the scan of a spectrum."),
     "search": ("risdoa.cli.bench.searching:command", "Count the failures of a global search."),
     "simulate": ("risdoa.cli.bench.simulating:command", "Time how fast scenes are simulated."),
