@@ -10,6 +10,7 @@ from risdoa.covariance import Covariance
 from risdoa.losses.base import Loss
 from risdoa.losses.gt_projection import GtProjection
 from risdoa.losses.nmse import Nmse
+from risdoa.losses.peak_contrast import PeakContrast, stencil
 from risdoa.problem import Truth
 from risdoa.steering.canonical import Canonical
 from risdoa.subspace import masked_columns, orthonormal_basis
@@ -245,6 +246,29 @@ def misses(covariance, steering):
     return 1 - seen / covariance.trace().unsqueeze(-1)
 
 
+class ContrastOfTheCovariance(Loss):
+    """Takes 1/(aᴴRa) for the spectrum, which is *low* where there is power."""
+
+    def __call__(self, covariance, truth):
+        steering, counts = stencil(truth, 1.0)
+        flat = steering.flatten(-2)
+        power = (flat.conj() * covariance.to(torch.complex128).unit_trace().apply(flat)).real.sum(1)
+        heights = -power.clamp_min(1e-9).log().unflatten(-1, steering.shape[-2:])
+        over = torch.where(counts, heights[..., 1:] - heights[..., :1], -torch.inf)
+        each = torch.cat((torch.zeros_like(heights[..., :1]), over), -1).logsumexp(-1)
+        total = torch.where(truth.mask, each, 0.0).sum(-1) / truth.mask.sum(-1)
+        return total.to(covariance.factor.real.dtype)
+
+
+class ContrastAtOneRange(PeakContrast):
+    """Looks for all peaks 3 m away, wherever the sources are."""
+
+    def __call__(self, covariance, truth):
+        positions = truth.positions.clone()
+        positions[..., 2] = 3.0
+        return super().__call__(covariance, replace(truth, positions=positions))
+
+
 MUTANTS = [
     Mutant(name, "loss", factory, killers, traits, fault)
     for name, factory, killers, traits, fault in (
@@ -375,6 +399,20 @@ MUTANTS = [
             ("smaller-at-the-truth", "no-better-beside-the-truth"),
             PROJECTION,
             "larger is better",
+        ),
+        (
+            "contrast-of-the-covariance",
+            ContrastOfTheCovariance,
+            ("smaller-at-the-truth",),
+            PROJECTION,
+            "1/(aᴴRa) for the spectrum: peaks turned into dips",
+        ),
+        (
+            "contrast-at-one-range",
+            ContrastAtOneRange,
+            ("no-better-beside-the-truth", "judges-by-the-problems-steering"),
+            PROJECTION,
+            "one range for all sources",
         ),
         (
             "autocast-leak",
