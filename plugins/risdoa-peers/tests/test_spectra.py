@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import risdoa
+from risdoa.benchmarks.cases import near_field
+from risdoa.benchmarks.scan import scan_speed
 
 
 @pytest.fixture
@@ -88,6 +90,12 @@ def test_inputs_are_left_alone(registry, name, array, points, covariance):
     backend.spectrum(backend.prepared(array, points), covariance, 2)
     np.testing.assert_array_equal(covariance, before[0])
     np.testing.assert_array_equal(points, before[1])
+
+
+def test_a_spectrum_is_timed_beside_that_of_risdoa(registry, name):
+    case = near_field((4, 3), 2, (9, 5, 3), 0)
+    speed, _ = scan_speed(case, 1, registry.create("backend", name))
+    assert speed.peer > 0
 
 
 def test_the_readme_runs():
