@@ -1,35 +1,35 @@
 """The misspecified bound: data by one steering model, maximum likelihood told another.
 
 The conditional likelihood of the wrong model has its minimum elsewhere even without noise: at the
-*pseudo-true* positions, which minimise C(p; y) = Σ_b ‖Π_b⊥(p) y_b‖² at the noise-free y, and with
-it the Kullback–Leibler divergence. Noise moves the minimum about them with the sandwich covariance
-H⁻¹ J H⁻¹, H = ∂²C, J the covariance of ∂C, both at the pseudo-true positions. Source: White
-(1982); Fortunati, Gini, Greco & Richmond (2017).
+*pseudo-true* positions (:mod:`risdoa.bounds.pseudo_true`). Noise moves the minimum about them with
+the sandwich covariance H⁻¹ J H⁻¹, H = ∂²C, J the covariance of ∂C, both at the pseudo-true
+positions. Source: White (1982); Fortunati, Gini, Greco & Richmond (2017).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from risdoa import likelihood
+from risdoa.bounds.pseudo_true import cost, misinformed, pseudo_true, signals_of
 from risdoa.bounds.scenes import by_count, noise_of
 from risdoa.conventions import invert_range
 from risdoa.errors import InputError
-from risdoa.minimise import minimise
 from risdoa.problem import Problem, Truth
 from risdoa.steering.base import Steering
 
-RANGES = (1.0, 0.6, 1.6)
-"""The descent starts at the truth, its 1/r multiplied by each of these."""
 STEP = 1e-5
 """Of central differences of the gradient, in rad and 1/m: truncation (k·|p|·STEP)² ~ 1e-7."""
-ROUGH = 1e-6
-"""What the descent may leave of the cost; Newton steps take the rest."""
+BLIND = (
+    "bias and spread need a steering model that sees every free coordinate",
+    "fix what it is blind to by equal bounds of the region, or take another model",
+)
 NEWTON_STEPS = 3
+"""What the search leaves, Newton steps take."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,13 @@ def misspecified(truth: Truth, steering: Steering) -> Misspecified:
     Raises:
         InputError: if the signals or the noise power are not known.
     """
-    if truth.signals is None:
-        raise InputError("the misspecified bound needs the realised source signals")
-    signals = truth.signals.to(torch.complex128)
+    found, signals = pseudo_true(truth, steering), signals_of(truth)
+    if bool((truth.problem.free & ~found.seen).any()):
+        raise InputError(*BLIND)
 
     def bound(part: Truth, index: Tensor, count: int) -> Tensor:
-        ends = _one_count(part, signals[index][..., :count], steering)
+        first = invert_range(found.positions[index][:, :count])
+        ends = _one_count(part, signals[index][..., :count], steering, first)
         return torch.cat((ends[0].unsqueeze(-1), ends[1]), dim=-1)
 
     both = by_count(truth, bound, columns=4)
@@ -70,57 +71,25 @@ def misspecified(truth: Truth, steering: Steering) -> Misspecified:
     return Misspecified(positions, torch.cat((turn, bias[..., 1:]), -1), both[..., 1:])
 
 
-def _one_count(truth: Truth, signals: Tensor, steering: Steering) -> tuple[Tensor, Tensor]:
+def _one_count(
+    truth: Truth, signals: Tensor, steering: Steering, first: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return pseudo-true positions (S, K, 3) and covariances (S, K, 3, 3)."""
-    problem = truth.problem.to(dtype=torch.complex128)
-    field = signals @ problem.steering(problem.array, truth.positions.double()).mT
-    clean = problem.snapshots.sensing.forward(field)
-    told = replace(problem, steering=steering)
-    search = _pseudo_true(told, clean, invert_range(truth.positions.double()))
-    covariance = _sandwich(told, clean, search) * noise_of(problem)[:, None, None]
+    told = misinformed(truth, signals, steering)
+    search = _polished(told, first)
+    covariance = _sandwich(told, search) * noise_of(truth.problem)[:, None, None]
     return invert_range(search), _blocks(covariance, search)
 
 
-def _pseudo_true(problem: Problem, clean: Tensor, start: Tensor) -> Tensor:
-    """Return the minimum of C(p; y) at the noise-free y, in (φ, θ, w)."""
-    scenes, sources = start.shape[:2]
-    factors = start.new_tensor(RANGES)
-    scaled = torch.ones_like(start).unsqueeze(1).repeat(1, len(factors), 1, 1)
-    scaled[..., 2] = factors[:, None]
-    scaled = torch.where(problem.free, scaled, torch.ones_like(scaled))
-    first = (start.unsqueeze(1) * scaled).reshape(scenes * len(factors), -1)
-    owner = torch.arange(scenes, device=start.device).repeat_interleave(len(factors))
-    far = start.new_tensor([math.pi, math.pi, 1e6]).repeat(sources)
-    near = start.new_tensor([-math.pi, -math.pi, 1e-6]).repeat(sources)
-    held = ~problem.free.repeat(sources)
-
-    def evaluate(point: Tensor, index: Tensor) -> likelihood.Evaluation:
-        search = point.unflatten(1, (sources, 3))
-        if len(index) == len(owner):
-            return _cost(problem, clean, search)
-        return _cost(problem.select(owner[index]), clean[owner[index]], search)
-
-    lower, upper = torch.where(held, first, near), torch.where(held, first, far)
-    end = minimise(evaluate, first, lower, upper, iterations=100, tolerance=ROUGH)
-    best = end.cost.view(scenes, -1).argmin(-1, keepdim=True)
-    search = torch.take_along_dim(end.point.view(scenes, -1, 3 * sources), best[..., None], 1)
-    return _polished(problem, clean, search.squeeze(1).unflatten(1, (sources, 3)))
-
-
-def _cost(problem: Problem, clean: Tensor, search: Tensor) -> likelihood.Evaluation:
-    """Return C and its gradient for sets of sources (S·C, K, 3), C for each of the S scenes."""
-    return likelihood.conditional(likelihood.grams(problem, search, clean))
-
-
-def _polished(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
+def _polished(problem: Problem, search: Tensor) -> Tensor:
     """Return the minimum after Newton steps, taken where they lower the gradient."""
     free = problem.free.repeat(search.shape[1])
-    gradient = _cost(problem, clean, search).gradient * free
+    gradient = cost(problem, search).gradient * free
     for _ in range(NEWTON_STEPS):
-        inverse = _inverse(_hessian(problem, clean, search), free)
+        inverse = _inverse(_hessian(problem, search), free)
         step = (inverse @ gradient.unsqueeze(-1)).squeeze(-1)
         trial = search - step.view_as(search)
-        after = _cost(problem, clean, trial).gradient * free
+        after = cost(problem, trial).gradient * free
         scale = inverse.diagonal(dim1=-2, dim2=-1).abs()
         better = (scale * after**2).sum(-1) < (scale * gradient**2).sum(-1)
         search = torch.where(better[:, None, None], trial, search)
@@ -128,12 +97,12 @@ def _polished(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
     return search
 
 
-def _hessian(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
+def _hessian(problem: Problem, search: Tensor) -> Tensor:
     """Return ∂²C by central differences of the gradient, (S, 3K, 3K)."""
     scenes, sources = search.shape[:2]
     moves = STEP * torch.eye(3 * sources, dtype=search.dtype, device=search.device)
     places = torch.cat((search.flatten(1)[:, None] + moves, search.flatten(1)[:, None] - moves), 1)
-    slopes = _cost(problem, clean, places.flatten(0, 1).unflatten(1, (sources, 3))).gradient
+    slopes = cost(problem, places.flatten(0, 1).unflatten(1, (sources, 3))).gradient
     up, down = slopes.view(scenes, 2, 3 * sources, -1).unbind(1)
     second = (up - down) / (2 * STEP)
     return (second + second.mT) / 2
@@ -150,15 +119,12 @@ def _inverse(matrix: Tensor, free: Tensor) -> Tensor:
     if len(kept):
         inverse, singular = torch.linalg.inv_ex(matrix[:, kept[:, None], kept])
         if bool(singular.any()) or not bool(inverse.isfinite().all()):
-            raise InputError(
-                "bias and spread need a steering model that sees every free coordinate",
-                "fix what it is blind to by equal bounds of the region, or take another model",
-            )
+            raise InputError(*BLIND)
         result[:, kept[:, None], kept] = inverse
     return result
 
 
-def _sandwich(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
+def _sandwich(problem: Problem, search: Tensor) -> Tensor:
     """Return H⁻¹ J H⁻¹ over σ², (S, 3K, 3K) in (φ, θ, w).
 
     With r = Π⊥y, z_i = d_iᴴr and ŝ = B⁺y, to first order in the noise n
@@ -166,7 +132,7 @@ def _sandwich(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
     J_ij = 2σ² Re[z_i* z_j (BᴴB)⁻¹_k(i)k(j) + ŝ_k(i)* ŝ_k(j) d_iᴴΠ⊥d_j].
     """
     count = search.shape[1]
-    stats = likelihood.block_sums(likelihood.grams(problem, search, clean))
+    stats = likelihood.block_sums(likelihood.grams(problem, search))
     inner, cross = stats.gram[..., :count, :count], stats.gram[..., :count, count:]
     inverse = torch.linalg.inv(inner)
     signals = inverse @ stats.moments[..., :count].unsqueeze(-1)
@@ -177,7 +143,7 @@ def _sandwich(problem: Problem, clean: Tensor, search: Tensor) -> Tensor:
     spread = left.conj().unsqueeze(-1) * left.unsqueeze(-2) * inverse[..., owner[:, None], owner]
     noise = weights.conj().unsqueeze(-1) * projected * weights.unsqueeze(-2)
     score = 2 * (spread + noise).real.sum(1)
-    bread = _inverse(_hessian(problem, clean, search), problem.free.repeat(count))
+    bread = _inverse(_hessian(problem, search), problem.free.repeat(count))
     covariance: Tensor = bread @ score @ bread
     return covariance
 

@@ -1,8 +1,8 @@
 """What a steering model costs: its pseudo-true bias against the exact spherical wave.
 
-The maximum of the misspecified likelihood on noise-free spherical data is where an estimator with
-the model ends as the noise vanishes. Its distance from the truth is held against √CRB of the exact
-model at the noise of the scene.
+The pseudo-true positions (:mod:`risdoa.bounds.pseudo_true`) on spherical data are where an
+estimator with the model ends as the noise vanishes. Their distance from the truth is held against
+√CRB of the exact model at the noise of the scene.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from risdoa import bounds
-from risdoa.conventions import RAD_PER_DEG, to_degrees
-from risdoa.diagnosis.fits import Fitted, fitted, with_values
-from risdoa.errors import InputError
+from risdoa.bounds.pseudo_true import around, misinformed, signals_of
+from risdoa.conventions import to_degrees
+from risdoa.diagnosis.fits import Fitted, conditional, fitted
 from risdoa.evaluation.metrics import Scores
 from risdoa.frozen import changed
-from risdoa.problem import Problem, Truth
+from risdoa.problem import Estimates, Problem, Truth
 from risdoa.scenarios.base import Scenario
 from risdoa.scenarios.simulation import mean_power, simulate
 from risdoa.steering.base import Steering
@@ -32,24 +32,20 @@ BANDS = 4
 ROUNDING = 1e-6
 """Bias over √CRB that counts as none."""
 
-MARGIN = 15 * RAD_PER_DEG
-"""By how much the search goes beyond the region, so that its edge does not hide a bias."""
-
 
 @dataclass(frozen=True)
 class Cost:
     """The biases of a model, source by source.
 
     Shapes:
-        ranges: (P,) m, of the sources found. bias: (P, 3) deg, deg, m, signed; NaN for a
+        ranges: (P,) m, of the sources. bias: (P, 3) deg, deg, m, signed; NaN for a
         coordinate that is fixed or that the model does not have. crb: (P, 3), √CRB in the same
-        units, of the exact model. lost: sources for which there was no estimate.
+        units, of the exact model.
     """
 
     ranges: Tensor
     bias: Tensor
     crb: Tensor
-    lost: int = 0
 
     def ratio(self) -> Tensor:
         """Return |bias|/√CRB, (P, 3)."""
@@ -170,20 +166,27 @@ def recorded_truth(fit: Fitted) -> Truth:
 def model_cost(truth: Truth, steering: Steering) -> Cost:
     """Return the pseudo-true bias of a model at a truth whose problem has the exact model."""
     problem = truth.problem
-    if truth.signals is None:
-        raise InputError("the bias of a model needs the source signals")
-    exact = truth.steering_matrix()
-    clean = problem.snapshots.sensing.forward(truth.signals @ exact.mT)
-    told = with_values(changed(problem, steering=steering, region=_wider(problem)), clean)
-    found = fitted(told, truth.positions).estimates
-    scores = Scores.of(truth, found)
+    positions, seen = _ends(truth, steering)
+    scores = Scores.of(truth, Estimates.at(positions, positions.new_zeros(problem.scenes)))
     bound = bounds.stochastic if problem.snapshots.fresh else bounds.deterministic
     crb = to_degrees(bound(truth).diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt())
-    blind = found.unobservable.flatten(0, 1).all(0) | ~problem.free
-    bias = torch.where(blind, torch.nan, scores.errors[..., :3])
-    used = scores.found & truth.mask
-    lost = int((truth.mask & ~scores.found).sum())
-    return Cost(truth.positions[..., 2][used], bias[used], crb[used], lost)
+    bias = torch.where(seen, scores.errors[..., :3], torch.nan)
+    return Cost(truth.positions[..., 2][truth.mask], bias[truth.mask], crb[truth.mask])
+
+
+def _ends(truth: Truth, steering: Steering) -> tuple[Tensor, Tensor]:
+    """Return where estimates end without noise, (S, K, 3), and which coordinates they have, (3,).
+
+    With too few outputs for every signal those of the stochastic likelihood, else the pseudo-true
+    ones.
+    """
+    problem = truth.problem
+    if conditional(problem):
+        found = bounds.pseudo_true(truth, steering)
+        return found.positions, found.seen
+    told = misinformed(truth, signals_of(truth), steering)
+    estimates = fitted(changed(told, region=around(told)), truth.positions).estimates
+    return estimates.positions, problem.free & ~estimates.unobservable.flatten(0, 1).all(0)
 
 
 def _signals(problem: Problem, seen: Tensor, mask: Tensor) -> Tensor:
@@ -199,20 +202,6 @@ def _signals(problem: Problem, seen: Tensor, mask: Tensor) -> Tensor:
         solved = torch.linalg.pinv(stacked) @ outputs
         signals[:, rows] = solved.mT.expand(-1, len(rows), -1)
     return signals * mask.unsqueeze(1)
-
-
-def _wider(problem: Problem) -> Tensor:
-    """Return the region with room beyond its edges; fixed coordinates stay fixed."""
-    region, free = problem.region.clone(), problem.free
-    if problem.full_circle:
-        return region
-    for axis, limit in ((0, math.pi / 2), (1, math.pi / 2)):
-        if free[axis] and float(region[axis].abs().max()) < limit:
-            room = torch.tensor([-MARGIN, MARGIN], dtype=region.dtype)
-            region[axis] = (region[axis] + room).clamp(-limit, limit)
-    if free[2]:
-        region[2] = region[2] * torch.tensor([0.5, 4.0], dtype=region.dtype)
-    return region
 
 
 def _band(cost: Cost, chosen: Tensor, low: float, high: float) -> Band:

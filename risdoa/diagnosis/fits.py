@@ -46,12 +46,12 @@ def fitted(problem: Problem, start: Tensor | None = None) -> Fitted:
     Shapes:
         start: (S, K, 3) rad, rad, m, which races with what the search finds; or None.
     """
-    conditional = _conditional(problem)
-    backend = NfMle("conditional" if conditional else "stochastic")
+    told = conditional(problem)
+    backend = NfMle("conditional" if told else "stochastic")
     first = None if start is None else Estimates.at(start, start.new_zeros(len(start)))
     estimates = backend(problem, None, first)
     share = explained(problem, estimates)
-    if conditional:
+    if told:
         outputs = problem.snapshots.count * problem.snapshots.outputs
         evidence = -outputs * (1 - share).clamp_min(FLOOR).log()
     else:
@@ -86,7 +86,7 @@ def with_values(problem: Problem, values: Tensor) -> Problem:
     return changed(problem, snapshots=replace(problem.snapshots, values=values))
 
 
-def _conditional(problem: Problem) -> bool:
+def conditional(problem: Problem) -> bool:
     """Tell whether every signal is seen through more outputs than there are sources."""
     snapshots = problem.snapshots
     each = snapshots.outputs * snapshots.count // snapshots.block_count

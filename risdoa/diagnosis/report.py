@@ -202,7 +202,7 @@ def _model(facts: Geometry, reach: float, cost: Cost) -> Finding:
     since = f"from {reach:.3g} m on" if reach else "everywhere"
     bias = f"worst bias {worst:.2g} √CRB" if band.biased else "no bias"
     told = f"{bias}; phase error below π/8 {since} ({inside} of the region)"
-    if not worst > 1 and not cost.lost:
+    if not worst > 1:
         return Finding("steering-model", "ok", told, values=values)
     hint = "use --steering spherical, or look only where the bands are valid"
     return Finding("steering-model", "warn", told, hint, values)
