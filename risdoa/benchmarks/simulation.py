@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 
@@ -23,6 +24,8 @@ class SimulationSpeed:
     Attributes:
         threads: How many threads torch works with.
         seconds: A whole sample: problem and truth.
+        processor: The same in processor time, of all threads together: what is left of
+            ``seconds`` where nothing else runs on the machine, with one thread.
         normals: Drawing as many normal numbers as channels, signals and noise hold, and no more.
         sensing: Channels and codes, with their draws; None for scenarios of another make.
         outputs: Signals, fields, outputs and noise, with their draws; None likewise.
@@ -31,6 +34,7 @@ class SimulationSpeed:
     threads: int
     scenes: int
     seconds: float
+    processor: float
     normals: float
     sensing: float | None
     outputs: float | None
@@ -62,21 +66,22 @@ def simulation_speed(
     in turn within a repetition, so that a busy machine slows them alike.
     """
     parts = _parts(scenario, scenes, sources, torch.Generator().manual_seed(seed))
-    taken: dict[str, list[float]] = {name: [] for name in parts}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in parts}
     with threads_of(threads):
         for part in parts.values():
             part()
         for _ in range(repeats):
             for name, part in parts.items():
                 taken[name].append(_seconds(part))
-    medians = {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
+    wall = {name: median(each for each, _ in times) for name, times in taken.items()}
     return SimulationSpeed(
         threads,
         scenes,
-        medians["sample"],
-        medians["normals"],
-        medians.get("sensing"),
-        medians.get("outputs"),
+        wall["sample"],
+        median(each for _, each in taken["sample"]),
+        wall["normals"],
+        wall.get("sensing"),
+        wall.get("outputs"),
     )
 
 
@@ -109,7 +114,8 @@ def _parts(
     return parts
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return what work takes, on the wall and of the processor."""
+    start = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - start[0], time.process_time() - start[1]

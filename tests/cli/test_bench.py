@@ -61,7 +61,7 @@ def test_simulation_is_timed_with_its_parts(cli, scenario):
     first = content["runs"][0]
     assert (first["threads"], first["scenes"]) == (1, 3)
     assert first["rate"] == pytest.approx(3 / first["seconds"])
-    assert all(first[part] > 0 for part in ("normals", "sensing", "outputs"))
+    assert all(first[part] > 0 for part in ("processor", "normals", "sensing", "outputs"))
     assert first["rest"] >= 0
 
 

@@ -60,8 +60,9 @@ def command(
     """Time how many scenes are simulated in a second, and what the time goes into.
 
     Channels, codes, signals and noise are new in every scene. Times are medians over the batches,
-    with one thread and with all; beside them stands what drawing the normal numbers takes by
-    itself, below which no simulation of these scenes gets.
+    with one thread and with all. Beside them stand the processor time, which other work on the
+    machine disturbs less, and what drawing the normal numbers takes by itself, below which no
+    simulation of these scenes gets.
     """
     import torch  # noqa: PLC0415 - not for --help
 
@@ -77,12 +78,12 @@ def command(
         echo_json(head | {"repeats": repeats, "runs": rows})
     else:
         title = f"simulation, {scenario}, K = {sources}, {scenes} scenes a batch: µs a scene"
-        headers = ("threads", "scenes/s", "all", "sensing", "outputs", "rest", "normals alone")
+        headers = ("threads", "scenes/s", "CPU", "sensing", "outputs", "rest", "normals alone")
         echo_table(headers, [_row(run) for run in runs], title=title)
 
 
 def _row(run: SimulationSpeed) -> tuple[str, ...]:
     """Return the line of a table."""
-    parts = (run.seconds, run.sensing, run.outputs, run.rest, run.normals)
+    parts = (run.processor, run.sensing, run.outputs, run.rest, run.normals)
     each = ["-" if part is None else f"{1e6 * part / run.scenes:.1f}" for part in parts]
     return (str(run.threads), f"{run.rate:.0f}", *each)
