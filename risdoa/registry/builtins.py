@@ -225,10 +225,15 @@ def risdoa_scenarios() -> Iterable[Plugin]:
         ("static", "Static", "The canonical one, one source signal for all snapshots."),
         ("digital", "Digital", "The array is read directly, element by element."),
         ("spherical-data", "SphericalData", "Spherical data, estimated as canonical."),
+        ("few-snapshots", "FewSnapshots", "The canonical one, four snapshots."),
+        ("unknown-sources", "UnknownSources", "The canonical one, number of sources not told."),
+        ("miscalibrated", "Miscalibrated", "Hardware that is not what estimators are told."),
+        ("mixture", "Mixture", "Scenes of several scenarios, by weight."),
     ):
         yield Plugin(
             name,
             f"risdoa.scenarios.{name.replace('-', '_')}:{factory}",
             summary,
+            traits=("model-error",) if name in {"spherical-data", "miscalibrated"} else (),
             example=f"risdoa simulate --scenario {name} --scenes 4 --seed 0 --out scenes.npz",
         )

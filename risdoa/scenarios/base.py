@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 
@@ -14,11 +13,12 @@ class Scenario(ABC):
     """Draws problems and their truth, batched, from an explicit generator.
 
     ``data_model`` names the steering model that makes the data, ``estimation_model`` the one that
-    estimators are told (the problem's); where they differ, every table says so.
+    estimators are told (the problem's); where they differ, every table says so. A scenario whose
+    data differ in another way from what estimators are told has the trait ``model-error``.
     """
 
-    data_model: ClassVar[str] = "canonical"
-    estimation_model: ClassVar[str] = "canonical"
+    data_model: str = "canonical"
+    estimation_model: str = "canonical"
 
     @abstractmethod
     def sample(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from risdoa.scenarios.canonical import Canonical
 from risdoa.steering.base import Steering
 from risdoa.steering.spherical import Spherical
@@ -12,7 +10,7 @@ from risdoa.steering.spherical import Spherical
 class SphericalData(Canonical):
     """Exact spherical waves make the data, estimators are told ``canonical``: a model error."""
 
-    data_model: ClassVar[str] = "spherical"
+    data_model = "spherical"
 
     def data_steering(self) -> Steering:
         """Return the exact model."""
