@@ -41,7 +41,7 @@ class Team:
         """Return the model as all processes train it: a backward pass averages gradients."""
         if self.size == 1:
             return model
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ COMMANDS = {
     "scan": ("risdoa.cli.bench.scanning:command", "Time the scan of a spectrum."),
     "search": ("risdoa.cli.bench.searching:command", "Count the failures of a global search."),
     "simulate": ("risdoa.cli.bench.simulating:command", "Time how fast scenes are simulated."),
+    "train": ("risdoa.cli.bench.training:command", "Time the phases of a training step."),
 }
 
 
