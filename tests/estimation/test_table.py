@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 
 from risdoa.arrays import Array
+from risdoa.backends.music import Music
+from risdoa.backends.nf_mle import NfMle
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
 from risdoa.scan import Correlations, steering_table, steering_vectors
 from risdoa.scan.dense import DIRECT, DenseTable, PassingTable, bytes_a_row
 from risdoa.scan.low_rank import LOSS, LowRankTable
 from risdoa.scan.table import SeparableTable
+from risdoa.scenarios.spherical_data import SphericalData
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
 from risdoa.steering.spherical import Spherical
 from risdoa.testing.strategies import seeds
-from tests.draws import normal
+from tests.draws import generator, normal
 from tests.estimation.scenes import REGION
 
 ARRAYS = {
@@ -225,3 +230,17 @@ def test_steering_vectors_are_those_of_the_model_either_way(name, model):
     expected = model(array, positions)
     found = steering_vectors(model, array, positions)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("backend", [NfMle(), Music()], ids=["nf-mle", "music"])
+def test_what_is_found_by_sums_is_what_is_found_directly(monkeypatch, backend):
+    """Spherical waves from 0.5 m behind a surface: the same optimum, not just a similar one."""
+    problem, _ = SphericalData().sample(6, generator(3), sources=2, snr_db=10.0)
+    problem = replace(problem, steering=Spherical())
+    by_sums = backend(problem, None, None).positions
+    monkeypatch.setattr("risdoa.scan.low_rank.GAIN", 0.0)
+    grid = search_grid(problem.array, problem.region)
+    assert isinstance(steering_table(Spherical(), problem.array, grid), DenseTable)
+    torch.testing.assert_close(
+        by_sums, backend(problem, None, None).positions, rtol=1e-4, atol=1e-5
+    )
