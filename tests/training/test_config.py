@@ -8,8 +8,10 @@ import tomllib
 import pytest
 
 from risdoa.errors import InputError, UnknownNameError
+from risdoa.registry import Registry
 from risdoa.training import schedule
 from risdoa.training.config import TrainConfig, merged, preset, preset_names, read_config
+from risdoa.training.experiment import Experiment
 from risdoa.training.toml import to_toml
 
 
@@ -36,6 +38,14 @@ def test_presets_have_the_weights_of_the_design_note():
     assert weights("final", loss="nmse=1") == {"nmse": "1"}
     for name in ("hpo", "final"):
         assert preset(name)["clip_norm"] == 1.0
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_all_that_a_preset_names_is_there(name):
+    made = Experiment.of(
+        TrainConfig.of(preset(name)), Registry.discover({"RISDOA_PLUGINS_ALLOW": ""})
+    )
+    assert TrainConfig.of(preset(name) | {"options": made.config.options}) == made.config
 
 
 def test_what_is_written_is_what_is_read():
