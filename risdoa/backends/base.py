@@ -11,6 +11,7 @@ from torch import Tensor
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.problem import Estimates, Problem
+from risdoa.threads import side_by_side
 
 
 class Backend(ABC):
@@ -35,10 +36,12 @@ class BatchedBackend(Backend):
     """A backend that works on batches of scenes with one number of sources.
 
     This base groups the scenes by their number of sources, in batches of at most ``batch`` scenes
-    that bound the memory, and puts the results together.
+    that bound the memory, and puts the results together. Where ``threaded``, batches are solved
+    side by side: ``solve`` must then keep nothing between calls.
     """
 
     batch: ClassVar[int] = 128
+    threaded: ClassVar[bool] = False
 
     @abstractmethod
     def solve(
@@ -58,19 +61,27 @@ class BatchedBackend(Backend):
             raise InputError(
                 f"{type(self).__name__} needs the number of sources", "give it with --sources N"
             )
-        groups = []
+        groups = [
+            (scenes, sources)
+            for sources in problem.sources.unique().tolist()
+            for scenes in self._batches(torch.nonzero(problem.sources == sources).squeeze(-1))
+        ]
+
+        def solved(group: tuple[Tensor, int]) -> tuple[Tensor, Estimates]:
+            """Return the scenes of a batch with their estimates."""
+            scenes, sources = group
+            chosen = None if covariance is None else covariance.select(scenes)
+            before = None if start is None else _first_sources(start.select(scenes), sources)
+            return scenes, self.solve(problem.select(scenes), chosen, before, sources)
+
+        if self.threaded:
+            return merge(side_by_side(solved, groups), problem.scenes)
         with torch.no_grad():
-            for sources in problem.sources.unique().tolist():
-                alike = torch.nonzero(problem.sources == sources).squeeze(-1)
-                for scenes in alike.split(self.batch):
-                    part = self.solve(
-                        problem.select(scenes),
-                        None if covariance is None else covariance.select(scenes),
-                        None if start is None else _first_sources(start.select(scenes), sources),
-                        sources,
-                    )
-                    groups.append((scenes, part))
-        return merge(groups, problem.scenes)
+            return merge([solved(group) for group in groups], problem.scenes)
+
+    def _batches(self, scenes: Tensor) -> tuple[Tensor, ...]:
+        """Return the scenes in batches of about one size."""
+        return scenes.tensor_split(-(-len(scenes) // self.batch))
 
 
 def merge(groups: list[tuple[Tensor, Estimates]], scenes: int) -> Estimates:

@@ -110,6 +110,10 @@ class Fit(ABC):
         """Return what a further source at every grid point is worth, and its power, (S·C, P)."""
 
     @abstractmethod
+    def unit(self, problem: Problem, trial: Trial) -> Tensor:
+        """Return the gain that is worth one unit of log-likelihood, (S·C,)."""
+
+    @abstractmethod
     def evidence(self, matched: Matched, beside: Trial) -> Tensor:
         """Return by how much a further source raises the log-likelihood, at its best, (S·C,)."""
 
@@ -143,6 +147,10 @@ class ConditionalFit(Fit):
         """Return the energy that a further source explains; its power plays no part."""
         spectrum = matched.spectrum(beside.search)
         return spectrum, torch.ones_like(spectrum)
+
+    def unit(self, problem: Problem, trial: Trial) -> Tensor:
+        """Return the noise power that is left, by degrees of freedom."""
+        return noise_left(problem, trial.cost, trial.sources)
 
     def evidence(self, matched: Matched, beside: Trial) -> Tensor:
         """Return the most energy that a further source explains, over the noise power left."""
@@ -185,6 +193,10 @@ class StochasticFit(Fit):
         """Return the gain in log-likelihood and the power that brings it."""
         found = likelihood_gain(matched, beside.search, beside.powers, beside.noise)
         return found.value, found.powers
+
+    def unit(self, problem: Problem, trial: Trial) -> Tensor:
+        """Return 1: the gain is one in log-likelihood."""
+        return torch.ones_like(trial.cost)
 
     def evidence(self, matched: Matched, beside: Trial) -> Tensor:
         """Return the highest gain on the grid."""

@@ -15,8 +15,9 @@ GLANCE, STEPS = 2, 4
 """Steps of the descents of all tries, and then of the more promising ones."""
 SHARE = 3
 """One of so many tries is descended further."""
-DOUBT = 0.8
-"""Where the next best place is worth less than this part of the best, a source stays."""
+DOUBT, CERTAIN = 0.8, 60.0
+"""Where the next best place is worth less than this part of the best, or so much less in
+log-likelihood, a source stays."""
 PREPARED = 512 * 2**20
 """Bytes that the sensing of a batch may take, laid out for many products."""
 
@@ -49,23 +50,79 @@ class Effort:
         return cls(starts, -(-starts // 2), -(-3 * starts // 4), kept, sweeps)
 
 
+QUICK = Effort(first=1, further=1, anew=6, kept=1, sweeps=3)
+"""What is enough for most scenes at high SNR."""
+
+
 def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: Effort) -> Trial:
     """Return the best set of sources found for every scene.
 
     Sources are inserted one after the other at the highest peaks of what a further source is worth
     to the likelihood; every set is descended jointly for a few steps, and the best are kept. Then
     every source in turn is taken out and inserted anew beside the others, and stays where that is
-    better. All in single precision: the last descent is the caller's.
+    better. The first pass tries one peak; scenes in which another place remains nearly as good are
+    searched again with all of the effort. All in single precision: the last descent is the
+    caller's.
     """
     problem = problem.to(dtype=torch.complex64).prepared(PREPARED)
-    scenes, trial = problem.scenes, noise_alone(problem)
+    found = _inserted_all(fit, problem, matched, sources, QUICK)
+    found, doubt = _until_settled(
+        fit, problem, matched, found, QUICK.sweeps if effort.sweeps else 0
+    )
+    if not len(doubt):
+        return found
+    part = problem.select(doubt)
+    matched = matched.select(doubt, part)
+    trial = _inserted_all(fit, part, matched, sources, effort)
+    for _ in range(effort.sweeps):
+        trial = _swept(fit, part, matched, trial, effort)[0]
+    return found.replaced(doubt, trial.best(len(doubt), 1))
+
+
+def _inserted_all(
+    fit: Fit, problem: Problem, matched: Matched, sources: int, effort: Effort
+) -> Trial:
+    """Return the sets kept after all sources were inserted one after the other."""
+    trial = noise_alone(problem)
     for number in range(sources):
         tries = effort.further if number else effort.first
         grown = _inserted(matched, trial, *_places(fit, matched, trial, tries), new=True)
-        trial = _descended(fit, problem, grown, scenes).best(scenes, effort.kept)
-    for source in list(range(sources)) * effort.sweeps:
-        trial = _anew(fit, problem, matched, trial, source, effort)
-    return trial.best(scenes, 1)
+        trial = _descended(fit, problem, grown, problem.scenes).best(problem.scenes, effort.kept)
+    return trial
+
+
+def _until_settled(
+    fit: Fit, problem: Problem, matched: Matched, trial: Trial, sweeps: int
+) -> tuple[Trial, Tensor]:
+    """Return the sets after sweeps until no source moves, and the scenes that are in doubt still.
+
+    Where a sweep moves a source, the scene has another one, as long as there are any left.
+    """
+    doubt = torch.ones_like(trial.cost, dtype=torch.bool)
+    scenes = torch.arange(len(doubt), device=doubt.device)
+    for _ in range(sweeps):
+        part, before = problem.select(scenes), trial.rows(scenes)
+        after, unsure = _swept(fit, part, matched.select(scenes, part), before, QUICK)
+        trial, doubt = trial.replaced(scenes, after), doubt.index_copy(0, scenes, unsure)
+        moved = _steps_apart(matched, before.search, after.search).amax(-1) > 1
+        scenes = scenes[unsure & moved]
+        if not len(scenes):
+            break
+    return trial, torch.nonzero(doubt).squeeze(-1)
+
+
+def _swept(
+    fit: Fit, problem: Problem, matched: Matched, trial: Trial, effort: Effort
+) -> tuple[Trial, Tensor]:
+    """Return the sets with every source inserted anew where that is better.
+
+    And whether a scene had any source that might have belonged elsewhere, (S,).
+    """
+    doubt = torch.zeros(problem.scenes, dtype=torch.bool, device=trial.cost.device)
+    for source in range(trial.sources):
+        trial, scenes = _anew(fit, problem, matched, trial, source, effort)
+        doubt[scenes] = True
+    return trial, doubt
 
 
 def _descended(fit: Fit, problem: Problem, trial: Trial, groups: int) -> Trial:
@@ -110,16 +167,16 @@ def _inserted(matched: Matched, beside: Trial, found: Peaks, powers: Tensor, *, 
 
 def _anew(
     fit: Fit, problem: Problem, matched: Matched, trial: Trial, source: int, effort: Effort
-) -> Trial:
-    """Return the sets with one source taken out and inserted anew, where that is better.
+) -> tuple[Trial, Tensor]:
+    """Return the sets with one source inserted anew where that is better, and the scenes tried.
 
     Scenes in which no other place comes near to what the source itself is worth are left alone.
     """
     others = trial.only([each for each in range(trial.sources) if each != source])
     found, powers = _places(fit, matched, others, effort.anew)
-    scenes = _in_doubt(found, matched, trial.search[:, source])
+    scenes = _in_doubt(found, matched, trial.search[:, source], fit.unit(problem, trial))
     if not len(scenes):
-        return trial
+        return trial, scenes
     sets = len(trial.search) // problem.scenes
     rows = (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
     chosen = Peaks(found.places[rows], found.heights[rows], found.points[rows])
@@ -128,18 +185,25 @@ def _anew(
     moved = _descended(fit, part, grown, len(rows)).best(len(rows), 1)
     last = trial.sources - 1
     order = [last if each == source else each - (each > source) for each in range(last + 1)]
-    return trial.replaced(rows, moved.only(order))
+    return trial.replaced(rows, moved.only(order)), scenes
 
 
-def _in_doubt(found: Peaks, matched: Matched, place: Tensor) -> Tensor:
+def _in_doubt(found: Peaks, matched: Matched, place: Tensor, unit: Tensor) -> Tensor:
     """Return the scenes in which a source may belong elsewhere, by index.
 
-    Where the highest peak is the source itself and the next is worth less than a part of it, the
-    source stays.
+    Where the highest peak is the source itself and the next is worth much less, the source stays.
+
+    Shapes:
+        place: (S·C, 3) in (φ, θ, w). unit: (S·C,), what is worth one unit of log-likelihood.
     """
-    steps = matched.grid.steps().to(place)
-    steps = torch.where(steps > 0, steps, torch.inf)
-    off = ((found.places[:, 0] - place) / steps).abs().amax(-1)
-    next_best = found.heights[:, 1:].amax(-1)
-    clear = (off < 1.5) & (next_best < DOUBT * found.heights[:, 0])
+    off = _steps_apart(matched, found.places[:, 0], place)
+    best, next_best = found.heights[:, 0], found.heights[:, 1:].amax(-1)
+    less = (next_best < DOUBT * best) | (best - next_best > CERTAIN * unit)
+    clear = (off < 1.5) & less
     return torch.nonzero(~clear.unflatten(0, (matched.problem.scenes, -1)).all(-1)).squeeze(-1)
+
+
+def _steps_apart(matched: Matched, one: Tensor, other: Tensor) -> Tensor:
+    """Return the largest distance of places (…, 3) along an axis of the grid, in its steps."""
+    steps = matched.grid.steps().to(one)
+    return ((one - other) / torch.where(steps > 0, steps, torch.inf)).abs().amax(-1)

@@ -42,8 +42,10 @@ class NfMle(BatchedBackend):
 
     The starts are those of the backend before, if any, and with ``search`` those of a global
     search that inserts sources one after the other where they are worth most to the likelihood,
-    descends jointly, keeps the best sets, and takes out and inserts anew every source
-    (``risdoa.backends.ml_search``). The one that leads after a short descent goes to the end.
+    descends jointly, and takes out and inserts anew every source
+    (``risdoa.backends.ml_search``). ``starts``, ``kept`` and ``sweeps`` say how hard it tries in
+    the scenes in which another place is nearly as good: few at high SNR, most at low. The start
+    that leads after a short descent goes to the end.
 
     Args:
         likelihood: The likelihood.
@@ -59,14 +61,15 @@ class NfMle(BatchedBackend):
     """
 
     batch = BATCH
+    threaded = True
 
     def __init__(
         self,
         likelihood: Likelihood = "auto",
         iterations: int = 50,
         search: bool = True,
-        starts: int = 8,
-        kept: int = 2,
+        starts: int = 16,
+        kept: int = 4,
         sweeps: int = 1,
         density: float = 1.0,
     ) -> None:

@@ -56,7 +56,8 @@ def _outright(sensing: RisCoded, table: SteeringTable, scenes: int) -> Tensor:
     """Return ‖G_l a‖² from the products themselves, (S', L, R, A)."""
     rows = sensing.matrix().conj().resolve_conj().expand(scenes, -1, -1, -1)
     seen = table.correlate(rows.flatten(1, 2)).unflatten(1, rows.shape[1:3])
-    return torch.view_as_real(seen).square().sum(2).sum(-1)
+    norms: Tensor = torch.view_as_real(seen).square().sum(2).sum(-1)
+    return norms
 
 
 def _lines(table: SteeringTable, outputs: int) -> tuple[Tensor, Tensor] | None:

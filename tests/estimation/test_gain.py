@@ -8,7 +8,7 @@ import torch
 
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
-from risdoa.scan import Matched, likelihood_gain
+from risdoa.scan import Matched, gain, likelihood_gain
 from risdoa.sensing import Direct
 from tests import oracles
 from tests.estimation.scenes import scene
@@ -70,6 +70,35 @@ def test_the_power_all_but_maximises_the_gain():
     )
     assert best > 10
     assert float(found.value[0, point]) > 0.9 * best
+
+
+def test_the_power_is_found_where_few_snapshots_see_the_source():
+    """From a power of 0, the snapshots in which ‖G_l a‖² is large would decide alone."""
+    draws = torch.Generator().manual_seed(0)
+    exponential = torch.empty(2000, 16, 2).exponential_(generator=draws)
+    room = 3 * exponential[..., 0] ** 3
+    fit = room * (1 + 0.5 * room) * exponential[..., 1]
+    levels = torch.logspace(-3, 2, 300)
+
+    def value(power):
+        load = 1 + power[:, None] * room
+        return (power[:, None] * fit / load - load.log()).sum(1)
+
+    best = torch.stack([value(level.expand(2000)) for level in levels]).amax(0)
+    laid_out = (each.T[None, None, :, None] for each in (fit, room))
+    missing = (best - value(gain._powers(*laid_out).flatten())).clamp_min(0)
+    assert float(missing.mean()) < 0.03
+
+
+@reading
+def test_sources_at_one_place_leave_the_gain_finite(direct):
+    known = scene(1, scenes=64, snr_db=5.0, direct=direct)
+    search, powers, noise = state(known, 1)
+    matched = Matched.prepare(known.problem, SMALL)
+    for apart in (0, 1e-6, 1e-4):
+        twice = torch.cat((search, search + apart), dim=1)
+        found = likelihood_gain(matched, twice, 1e6 * powers.expand(-1, 2), 1e-3 * noise)
+        assert bool(found.value.isfinite().all())
 
 
 def test_nothing_is_gained_where_nothing_is_left():
