@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import click
 
@@ -22,10 +22,20 @@ class _Echo(logging.Handler):
         click.echo(clear + self.format(record), err=True)
 
 
-@contextmanager
-def log_lines(name: str) -> Iterator[None]:
+def log_lines(name: str) -> AbstractContextManager[None]:
     """Show what a logger says, from INFO upwards, and leave it as it was."""
-    logger, handler = logging.getLogger(name), _Echo()
+    return _handled(name, _Echo())
+
+
+def silent(name: str) -> AbstractContextManager[None]:
+    """Show nothing of what a logger says, warnings included, and leave it as it was."""
+    return _handled(name, logging.NullHandler())
+
+
+@contextmanager
+def _handled(name: str, handler: logging.Handler) -> Iterator[None]:
+    """Let a logger talk to one handler alone for a while."""
+    logger = logging.getLogger(name)
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from risdoa.cli.logs import log_lines
+from risdoa.cli.logs import log_lines, silent
 from risdoa.cli.options import (
     SEED,
     PluginName,
@@ -146,7 +146,8 @@ def _talk() -> Iterator[Progress | None]:
     from risdoa.training.team import is_leader  # noqa: PLC0415 - help pages do without
 
     if not is_leader():
-        yield None
+        with silent("risdoa.training"):
+            yield None
         return
     with log_lines("risdoa.training"), progress_bar("training") as progress:
         yield progress

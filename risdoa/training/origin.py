@@ -14,17 +14,19 @@ import torch
 
 from risdoa.evaluation.provenance import versions
 from risdoa.registry import Registry
+from risdoa.training.config import TrainConfig
 
 
-def environment(device: str, registry: Registry) -> dict[str, Any]:
-    """Return versions, machine, threads, and a digest of the code of every package in use."""
+def environment(config: TrainConfig, registry: Registry) -> dict[str, Any]:
+    """Return versions, machine, threads, digests of configuration and code of what is in use."""
     return {
         **{key: text for key, text in versions(registry).items() if key != "plugins"},
         "system": platform.system(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": device,
+        "device": config.device,
+        "configuration": hashlib.sha256(config.text().encode()).hexdigest()[:16],
         "code": {name: digest(name) for name in sorted(packages(registry))},
     }
 

@@ -105,7 +105,7 @@ def resume_training(
         experiment = Experiment.of(shared(config, team), registry)
         trainer = Trainer(experiment, run, progress, team)
         step = trainer.resume()
-        for text in run.note_resumption(step, config, registry):
+        for text in run.note_resumption(step, experiment.config, registry):
             log.warning("warning: since the run began, %s", text)
         log.info("going on with %s after %d of %d steps", run.path, step, config.steps)
         return _finish(trainer)

@@ -80,7 +80,7 @@ class RunDirectory:
         """Write what the run is, before it starts."""
         if self.writes:
             write_text(self.path / "config.toml", config.text())
-        self.write_json("environment.json", environment(config.device, registry))
+        self.write_json("environment.json", environment(config, registry))
         plugins = {"schema": "risdoa.run-plugins/1", "plugins": registry.used()}
         self.write_json("plugins.json", plugins)
 
@@ -91,7 +91,7 @@ class RunDirectory:
             InputError: if the files of the run are damaged.
         """
         then = self.read_json("environment.json") | self.read_json("plugins.json")
-        now = environment(config.device, registry)
+        now = environment(config, registry)
         differ = changes(then, now | {"plugins": registry.used()})
         record = {"schema": "risdoa.resumed/1", "step": step, "changes": differ, "environment": now}
         if self.writes:

@@ -121,3 +121,12 @@ def test_a_run_directory_in_use_is_left_alone(cli, tmp_path):
     assert outcome.code == 2
     assert "is not empty" in outcome.err
     assert [file.name for file in tmp_path.iterdir()] == ["precious"]
+
+
+def test_of_several_processes_one_talks(cli, tmp_path, monkeypatch):
+    arguments = ["train", *SHORT, *ARGUMENTS, "--loss", "nmse", "--json", "--out"]
+    monkeypatch.setenv("RANK", "1")
+    outcome = cli(*arguments, tmp_path / "run")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    monkeypatch.setenv("RANK", "0")
+    assert cli(*arguments, tmp_path / "other").out

@@ -99,6 +99,7 @@ def test_resumed_weights_are_those_of_a_run_that_was_never_killed(tmp_path, whol
     path = begun(tmp_path / "run", steps, **PLANS[name])
     summary = resume_training(path, registry())
     assert outcome(path) == whole[name]
+    assert json.loads((path / "resumed.jsonl").read_text())["changes"] == []
     saved = {1: 0, 5: 4, 8: 6, 15: 14}[steps]
     assert summary.history.resumed == (saved,)
     assert json.loads((path / "resumed.jsonl").read_text())["step"] == saved
@@ -230,12 +231,15 @@ def test_what_has_changed_since_is_told(cli, tmp_path, cut, monkeypatch):
     ):
         content = json.loads((path / name).read_text()) | change
         (path / name).write_text(json.dumps(content))
+    text = (path / "config.toml").read_text()
+    (path / "config.toml").write_text(text.replace("clip_norm = 1.0", "clip_norm = 2.0"))
     monkeypatch.setattr(origin, "digest", lambda name: "another")
     outcome = cli("train", "--resume", path)
     assert outcome.code == 0, outcome.err
     for text in (
         "since the run began, torch was 1.0, is ",
         "since the run began, threads was 99, is ",
+        "since the run began, configuration was ",
         "since the run began, the code of risdoa has changed",
         "since the run began, model risdoa/hybrid was None, is ",
         "after 6 of 15 steps",
