@@ -54,7 +54,8 @@ class Music(BatchedBackend):
             peak = self._zoom(problem, beside, peak, grid)
             found = torch.cat((found, peak.unsqueeze(1)), dim=1)
         steered = problem.steering(problem.array, invert_range(found))
-        return Estimates.at(problem.positions(found), 1 - Beside(basis).at(steered).mean(-1))
+        rest = 1 - Beside(basis).at(steered).mean(-1)
+        return Estimates.at(problem.positions(found), rest, scan.notes)
 
     def _zoom(self, problem: Problem, beside: Beside, peak: Tensor, grid: Grid) -> Tensor:
         """Return peaks refined by searching 3 × 3 × 3 neighbours at ever smaller steps.
@@ -80,4 +81,5 @@ class Music(BatchedBackend):
             found = torch.cat((found, matched.best(found).unsqueeze(1)), dim=1)
         energy = (problem.snapshots.values.abs() ** 2).sum((-2, -1))
         explained = matched.explained(found)
-        return Estimates.at(problem.positions(found), 1 - explained / energy, (MATCHED_NOTE,))
+        notes = (MATCHED_NOTE, *matched.table.notes)
+        return Estimates.at(problem.positions(found), 1 - explained / energy, notes)

@@ -66,22 +66,24 @@ def pursued(problem: Problem, grid: Grid, sources: int, iterations: int) -> Esti
             f"outputs for every source signal, got {equations}",
             "use fewer sources, or a backend with the stochastic likelihood: nf-mle",
         )
-    end = next(islice(grown(problem, grid, iterations), sources - 1, None))
+    matched = Matched.prepare(problem, grid)
+    end = next(islice(grown(matched, iterations), sources - 1, None))
     values = snapshots.values
     energy = (values.real**2 + values.imag**2).sum((-2, -1)).to(torch.float64)
     found = Estimates.at(
         problem.positions(end.point.unflatten(1, (sources, 3))),
         end.cost / energy.clamp_min(torch.finfo(energy.dtype).tiny),
+        matched.table.notes,
     )
     return replace(found, converged=end.converged, iterations=end.iterations)
 
 
-def grown(problem: Problem, grid: Grid, iterations: int) -> Iterator[Minimum]:
+def grown(matched: Matched, iterations: int) -> Iterator[Minimum]:
     """Yield the fit of one source, of two, and so on: whoever takes them says when to stop.
 
     The cost is Σ_b ‖Π_b⊥y_b‖², what the sources so far leave unexplained; points are (S, 3K).
     """
-    matched = Matched.prepare(problem, grid)
+    problem, grid = matched.problem, matched.grid
     found = matched.points.new_zeros((problem.scenes, 0, 3))
     while True:
         peak = peaks(matched.spectrum(found), grid, 1).places

@@ -15,9 +15,9 @@ from risdoa.backends.omp import pursued
 from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
-from risdoa.grid import search_grid
+from risdoa.grid import Grid, search_grid
 from risdoa.problem import Estimates, Problem
-from risdoa.scan import MEMORY, Apart, Scale, energy_scan
+from risdoa.scan import MEMORY, Apart, EnergyScan, Scale, energy_scan
 
 LOBES = 2.0
 """A peak must be 3 dB above what the side lobes of higher ones bring to its place."""
@@ -91,15 +91,17 @@ class SpectralBackend(BatchedBackend):
             grid = search_grid(problem.array, problem.region)
             found = pursued(problem, grid, sources, self.iterations)
             note = f"{self.name} searched the measurements as omp does: no covariance"
-            return replace(found, notes=(note,))
+            return replace(found, notes=(note, *found.notes))
         vectors, eigenvalues = eigen(covariance)
         form = Form(vectors, self.weights(eigenvalues, covariance))
-        search, valid = self._scan(problem, form, sources)
+        grid = search_grid(problem.array, problem.region, self.density)
+        scan = energy_scan(problem.steering, problem.array, grid, form.weights.shape[-1])
+        search, valid = self._scan(problem, form, scan, grid, sources)
         end = null_minimum(problem, form.vectors, search, self.iterations, form.weights)
         search = end.point.view_as(search)
         valid = valid & ~_merged(Scale(problem.array, problem.region), search, valid)
         cost = torch.where(valid, end.cost.view_as(valid), 0).sum(-1) / valid.sum(-1)
-        notes = () if bool(valid.all()) else (unresolved_note(self.name),)
+        notes = scan.notes if bool(valid.all()) else (unresolved_note(self.name), *scan.notes)
         return replace(
             Estimates.at(problem.positions(search), cost, notes),
             valid=valid,
@@ -107,15 +109,15 @@ class SpectralBackend(BatchedBackend):
             iterations=end.iterations.view_as(valid).amax(-1),
         )
 
-    def _scan(self, problem: Problem, form: Form, sources: int) -> tuple[Tensor, Tensor]:
+    def _scan(
+        self, problem: Problem, form: Form, scan: EnergyScan, grid: Grid, sources: int
+    ) -> tuple[Tensor, Tensor]:
         """Return the peaks between the points of the grid, and which there are, a few scenes each.
 
         Shapes:
             Returns (S, K, 3) in (φ, θ, w) and (S, K).
         """
-        grid = search_grid(problem.array, problem.region, self.density)
         fields = form.fields()
-        scan = energy_scan(problem.steering, problem.array, grid, fields.shape[-1])
         scale = Scale(problem.array, problem.region)
         scenes = torch.arange(problem.scenes, device=problem.region.device)
         parts = []

@@ -33,6 +33,10 @@ class EnergyScan(Protocol):
     def select(self, scenes: Tensor) -> EnergyScan:
         """Return the scan of the chosen scenes; what is shared stays shared."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the scan."""
+
 
 def energy_scan(steering: Steering, array: Array, grid: Grid, width: int) -> EnergyScan:
     """Return the cheaper scan for fields of so many columns.
@@ -71,6 +75,11 @@ class Correlations:
     def select(self, scenes: Tensor) -> Correlations:
         """Return the scan of the chosen scenes."""
         return Correlations(self.table.select(scenes))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the table has to say."""
+        return self.table.notes
 
 
 def _of_correlations(size: tuple[int, int], shape: tuple[int, int, int], width: int) -> float:

@@ -70,6 +70,11 @@ class Lattice:
         """Return itself: one geometry for all scenes."""
         return self
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing: no approximation, only rounding."""
+        return ()
+
     def _rows(self, sheets: Tensor) -> Tensor:
         """Return what is left in α on every row, Re and Im of Σ_dy h exp(j d_y β) in turn.
 

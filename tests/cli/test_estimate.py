@@ -169,10 +169,9 @@ def test_static_sources_and_one_output_say_that_there_was_no_covariance(cli, tmp
     outcome = cli("estimate", tmp_path / "static.npz", "--backend", "music,newton", "--json")
     assert outcome.code == 0
     notes = json.loads(outcome.out)["notes"]
-    assert len(notes) == 2
-    assert all("no covariance" in note for note in notes)
+    assert sum("no covariance" in note for note in notes) == 2
     table = cli("estimate", tmp_path / "static.npz", "--backend", "music,newton")
-    assert table.out.count("note: ") == 2
+    assert table.out.count("note: ") == len(notes)
 
 
 def test_options_of_the_backends(cli, file):

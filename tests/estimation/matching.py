@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from risdoa.conventions import great_circle
+from risdoa.problem import Estimates
 
 
 def errors(estimates: Tensor, truth: Tensor) -> Tensor:
@@ -23,3 +24,8 @@ def errors(estimates: Tensor, truth: Tensor) -> Tensor:
         inverse = (other[..., 2].reciprocal() - truth[..., 2].reciprocal()).abs()
         found.append(torch.maximum(angle, inverse).amax(-1))
     return torch.stack(found).amin(0)
+
+
+def remarks(found: Estimates) -> tuple[str, ...]:
+    """Return the notes of estimates, besides those on how the steering model was scanned."""
+    return tuple(note for note in found.notes if not note.startswith("the scan takes"))

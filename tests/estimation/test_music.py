@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risdoa.arrays import Array
+from risdoa.backends.bartlett import Bartlett
 from risdoa.backends.music import MATCHED_NOTE, Music
+from risdoa.backends.mvdr import Mvdr
+from risdoa.backends.omp import Omp
 from risdoa.backends.subspace_scan import Beside
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
@@ -24,7 +27,7 @@ from risdoa.steering.spherical import Spherical
 from risdoa.testing.strategies import seeds
 from tests import oracles
 from tests.draws import generator, normal
-from tests.estimation.matching import errors
+from tests.estimation.matching import errors, remarks
 from tests.estimation.scenes import REGION, SHARING, region_with, scene
 
 counts = pytest.mark.parametrize("sources", [1, 2, 3])
@@ -82,7 +85,7 @@ def test_sources_of_a_known_covariance_are_found(sources, model):
     found = Music()(known.problem, known.truth.covariance, None)
     assert float(errors(found.positions, known.truth.positions)) < ON_GRID
     assert bool(found.valid.all())
-    assert found.notes == ()
+    assert remarks(found) == ()
 
 
 @counts
@@ -100,7 +103,7 @@ def test_sources_behind_a_surface_are_found_through_the_sample_covariance(source
 def test_without_a_covariance_the_measurements_are_scanned_and_the_notes_say_so(labels, sources):
     known = scene(sources, blocks=labels, snapshots=8, outputs=12)
     found = Music(density=2.0)(known.problem, None, None)
-    assert found.notes == (MATCHED_NOTE,)
+    assert remarks(found) == (MATCHED_NOTE,)
     step = search_grid(known.problem.array, REGION, 2.0).steps()
     # half a step along every axis, and as much again: sources are inserted one by one
     assert float(errors(found.positions, known.truth.positions)) < float(step.max())
@@ -111,7 +114,20 @@ def test_without_a_covariance_the_measurements_are_scanned_and_the_notes_say_so(
 def test_a_covariance_of_too_small_a_rank_counts_as_none():
     known = scene(2, direct=True)
     thin = Covariance(known.truth.covariance.factor[..., :1])
-    assert Music()(known.problem, thin, None).notes == (MATCHED_NOTE,)
+    assert remarks(Music()(known.problem, thin, None)) == (MATCHED_NOTE,)
+
+
+@pytest.mark.parametrize("backend", [Music(), Bartlett(), Mvdr(), Omp()])
+@pytest.mark.parametrize("with_covariance", [True, False])
+def test_the_result_says_how_the_model_was_scanned(backend, with_covariance):
+    array = Array.planar(12, 12, 0.3)
+    for model, words in ((Canonical(), []), (Spherical(), ["sum of"])):
+        known = scene(1, steering=model, array=array, outputs=12, snr_db=20.0)
+        covariance = known.truth.covariance if with_covariance else None
+        notes = backend(known.problem, covariance, None).notes
+        told = [note for note in notes if note.startswith("the scan takes")]
+        assert len(told) == len(words)
+        assert all(word in note for word, note in zip(words, told, strict=True))
 
 
 def test_the_mirror_of_a_source_is_low_in_the_far_field_spectrum():

@@ -19,7 +19,7 @@ from risdoa.problem import Estimates
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.spherical import Spherical
 from tests.draws import generator, normal
-from tests.estimation.matching import errors
+from tests.estimation.matching import errors, remarks
 from tests.estimation.scenes import SHARING, region_with, scene
 
 models = pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_sources_of_a_known_covariance_are_found_exactly(sources, model):
     # the null spectrum is quadratic: a cost of 1e-21 leaves 1e-10/curvature
     assert float(errors(found.positions, known.truth.positions).max()) < 1e-6
     assert bool(found.converged.all())
-    assert found.notes == ()
+    assert remarks(found) == ()
     alone = Newton()(known.problem, known.truth.covariance, None)
     assert float(errors(alone.positions, known.truth.positions).max()) < 1e-6
 

@@ -11,8 +11,9 @@ import torch
 from risdoa.backends.omp import Omp, grown, pursued
 from risdoa.errors import InputError
 from risdoa.grid import search_grid
+from risdoa.scan import Matched
 from risdoa.steering.canonical import Canonical
-from tests.estimation.matching import errors
+from tests.estimation.matching import errors, remarks
 from tests.estimation.scenes import SHARING, scene
 
 EXACT = 1e-6
@@ -28,14 +29,14 @@ def test_without_noise_the_pursuit_ends_at_the_truth(labels, sources):
     assert bool(found.valid.all())
     assert bool(found.converged.all())
     assert float(found.objective) < 1e-12  # of the energy: the noise is at rounding
-    assert found.notes == ()
+    assert remarks(found) == ()
 
 
 @pytest.mark.parametrize("direct", [True, False], ids=["direct", "coded"])
 def test_every_further_source_leaves_less_unexplained(direct):
     known = scene(3, scenes=2, direct=direct, snr_db=20.0, outputs=12)
     grid = search_grid(known.problem.array, known.problem.region)
-    ends = list(islice(grown(known.problem, grid, 20), 4))
+    ends = list(islice(grown(Matched.prepare(known.problem, grid), 20), 4))
     assert [end.point.shape for end in ends] == [(2, 3 * count) for count in (1, 2, 3, 4)]
     for before, after in pairwise(ends):
         assert bool((after.cost < before.cost).all())
@@ -48,7 +49,7 @@ def test_every_further_source_leaves_less_unexplained(direct):
 def test_it_stops_at_the_number_that_is_asked_for():
     known = scene(2, snr_db=20.0, outputs=12)
     grid = search_grid(known.problem.array, known.problem.region)
-    ends = list(islice(grown(known.problem, grid, 20), 2))
+    ends = list(islice(grown(Matched.prepare(known.problem, grid), 20), 2))
     found = pursued(known.problem, grid, 2, 20)
     expected = known.problem.positions(ends[1].point.unflatten(1, (2, 3)))
     assert torch.equal(found.positions, expected)

@@ -17,7 +17,7 @@ from risdoa.models.sample import Sample
 from risdoa.pipeline import Chain, build_chain
 from risdoa.problem import Estimates
 from risdoa.registry import Registry
-from tests.estimation.matching import errors
+from tests.estimation.matching import errors, remarks
 from tests.estimation.scenes import SHARING, scene
 
 
@@ -77,8 +77,8 @@ def test_where_no_covariance_can_be_had_the_measurements_are_used_and_the_notes_
     known = scene(1, blocks=SHARING["static"])
     for model in (Sample(), Counting(known, able=False), None):
         found = Chain(model, [Music(), Newton()])(known.problem)
-        assert len(found.notes) == 2
-        assert all("no covariance" in note for note in found.notes)
+        assert len(remarks(found)) == 2
+        assert all("no covariance" in note for note in remarks(found))
         assert float(errors(found.positions, known.truth.positions)) < 1e-5
 
 

@@ -24,7 +24,7 @@ from risdoa.steering.spherical import Spherical
 from risdoa.testing.strategies import seeds
 from tests import oracles
 from tests.draws import normal
-from tests.estimation.matching import errors
+from tests.estimation.matching import errors, remarks
 from tests.estimation.scenes import SHARING, scene
 
 both = pytest.mark.parametrize("backend", [Bartlett, Mvdr])
@@ -87,7 +87,7 @@ def test_one_source_is_found_exactly(backend, model):
     assert float(errors(found.positions, known.truth.positions)) < PLACED
     assert bool(found.valid.all())
     assert bool(found.converged.all())
-    assert found.notes == ()
+    assert remarks(found) == ()
 
 
 @pytest.mark.parametrize("sources", [2, 3])
@@ -109,7 +109,7 @@ def test_sources_within_a_half_width_are_one_and_the_other_is_not_valid(backend)
     known = scene(2, places=places, array=LARGE)
     found = backend()(known.problem, known.truth.covariance, None)
     assert found.valid.tolist() == [[True, False]]
-    assert found.notes == (unresolved_note(backend.name),)
+    assert remarks(found) == (unresolved_note(backend.name),)
     assert bool(found.positions.isfinite().all())
     assert abs(float(found.positions[0, 0, 0]) - 0.1025) < 0.01
 
@@ -137,7 +137,7 @@ def test_without_a_covariance_the_measurements_are_searched_and_the_notes_say_so
     known = scene(2, blocks=labels, snapshots=8, outputs=12)
     found = backend()(known.problem, None, None)
     assert float(errors(found.positions, known.truth.positions)) < PLACED
-    assert len(found.notes) == 1
+    assert len(remarks(found)) == 1
     assert backend.name in found.notes[0]
     assert "omp" in found.notes[0]
 
