@@ -57,6 +57,13 @@ class Stopwatch:
         self.cpu.setdefault(name, []).append(now[1] - self._last[1])
         self._last = now
 
+    def medians(self, draws: int) -> tuple[dict[str, float], dict[str, float]]:
+        """Return wall and CPU time of the phases of a step, all but the last in ``draws`` parts."""
+        parts = {name: 1 if name == PHASES[-1] else draws for name in PHASES}
+        wall = {name: parts[name] * median(self.wall[name]) for name in PHASES}
+        cpu = {name: parts[name] * median(self.cpu[name]) for name in PHASES}
+        return wall, cpu
+
     def _now(self) -> tuple[float, float]:
         if torch.device(self.device).type == "cuda":
             torch.cuda.synchronize()
@@ -76,11 +83,6 @@ def step_split(experiment: Experiment, steps: int, progress: Progress | None = N
         step(*(partial(experiment.scenes.batch, index, draw) for draw in range(config.draws)))
         if progress is not None:
             progress(index + 1, WARM_UP + steps)
-    wall = {name: config.draws * median(watch.wall[name]) for name in PHASES[:-1]}
-    cpu = {name: config.draws * median(watch.cpu[name]) for name in PHASES[:-1]}
-    wall["optimizer"], cpu["optimizer"] = (
-        median(watch.wall["optimizer"]),
-        median(watch.cpu["optimizer"]),
-    )
+    wall, cpu = watch.medians(config.draws)
     total = sum(wall.values())
     return [Phase(name, wall[name], cpu[name], wall[name] / total) for name in PHASES]
