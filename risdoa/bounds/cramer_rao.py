@@ -19,6 +19,9 @@ from risdoa.conventions import COORDINATES, invert_range
 from risdoa.errors import InputError
 from risdoa.problem import Problem, Truth
 
+LEAST_BENT = 0.25
+"""Least curvature of a realised likelihood, over what is expected, that error bars believe."""
+
 Known = Literal["azimuth", "elevation", "range", "signals", "powers", "noise"]
 """What an estimator may know beforehand; signals or powers and noise are those of the bound."""
 
@@ -86,14 +89,19 @@ def _check_known(known: Collection[str], bound: str, names: Collection[str]) -> 
         raise InputError(f"the {bound} bound cannot take {wrong[0]!r} as known", f"one of {listed}")
 
 
-def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Tensor:
+def position_covariance(
+    information: Tensor, search: Tensor, free: Tensor, hessian: Tensor | None = None
+) -> Tensor:
     """Return per-source error covariances in (φ, θ, r) from an information matrix in (φ, θ, w).
 
     Nuisance parameters stand behind the 3K coordinates and are marginalised by the inversion. The
-    range follows from var(r) = r⁴ var(w). Directions without information get a huge variance.
+    range follows from var(r) = r⁴ var(w). Directions without information get a huge variance. With
+    the Hessian of the realised negative log-likelihood the covariance is H⁻¹FH⁻¹, which knows how
+    well these very data determine the optimum; without, F⁻¹.
 
     Shapes:
-        information: (S, Q, Q), Q >= 3K. search: (S, K, 3). free: (3,) bool. Returns (S, K, 3, 3).
+        information: (S, Q, Q), Q >= 3K. search: (S, K, 3). free: (3,) bool. hessian: (S, Q, Q).
+        Returns (S, K, 3, 3).
     """
     sources = search.shape[1]
     keep = torch.ones(information.shape[-1], dtype=torch.bool, device=search.device)
@@ -101,7 +109,8 @@ def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Te
     index = torch.nonzero(keep).squeeze(-1)
     part = information[:, index[:, None], index]
     inverse = information.new_zeros(information.shape)
-    inverse[:, index[:, None], index] = _safe_inverse(part)
+    bent = None if hessian is None else hessian[:, index[:, None], index]
+    inverse[:, index[:, None], index] = _safe_inverse(part, bent)
     blocks = inverse[:, : 3 * sources, : 3 * sources].unflatten(1, (sources, 3))
     blocks = blocks.unflatten(3, (sources, 3)).diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
     to_range = torch.ones_like(search)
@@ -110,17 +119,22 @@ def position_covariance(information: Tensor, search: Tensor, free: Tensor) -> Te
     return scaled
 
 
-def _safe_inverse(matrix: Tensor) -> Tensor:
-    """Return the inverse of a positive semidefinite matrix after scaling its diagonal to one.
+def _safe_inverse(matrix: Tensor, hessian: Tensor | None = None) -> Tensor:
+    """Return F⁻¹ of a positive semidefinite matrix F, or H⁻¹FH⁻¹, after scaling diag F to one.
 
-    Eigenvalues are kept above 1e-14, so that what is not observable has a huge, finite variance.
-    Only rounding can bring an entry of the scaled matrix out of [-1, 1].
+    Eigenvalues are kept above 1e-14, so that what is not observable has a huge, finite variance;
+    those of H relative to F above ``LEAST_BENT``, so that a saddle has one too. Only rounding can
+    bring an entry of the scaled matrix out of [-1, 1].
     """
     scale = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(1e-200).rsqrt()
     scaled = (matrix * scale.unsqueeze(-1) * scale.unsqueeze(-2)).clamp(-1, 1)
     values, vectors = torch.linalg.eigh((scaled + scaled.mT) / 2)
-    inverse = (vectors / values.clamp_min(1e-14).unsqueeze(-2)) @ vectors.mT
-    result: Tensor = inverse * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+    root = vectors * values.clamp_min(1e-14).rsqrt().unsqueeze(-2)
+    if hessian is not None:
+        bent = root.mT @ (hessian * scale.unsqueeze(-1) * scale.unsqueeze(-2)) @ root
+        ratios, turns = torch.linalg.eigh((bent + bent.mT) / 2)
+        root = (root @ turns) / ratios.clamp_min(LEAST_BENT).unsqueeze(-2)
+    result: Tensor = (root @ root.mT) * scale.unsqueeze(-1) * scale.unsqueeze(-2)
     return result
 
 

@@ -299,3 +299,26 @@ def test_the_table_of_the_canonical_scenario_is_reproduced(sources, expected):
     found = (spread / torch.tensor([RAD_PER_DEG, RAD_PER_DEG, 1.0])).tolist()
     # the table's medians are over 60 scenes that spread by a factor of 2: ± 15 % at two sigma
     assert found == pytest.approx(expected, rel=0.15)
+
+
+def test_the_hessian_of_the_data_bends_the_covariance():
+    """H⁻¹FH⁻¹, with a nuisance parameter marginalised; a saddle has a large, finite variance."""
+    rng = np.random.default_rng(3)
+    factor = rng.normal(size=(4, 4))
+    information = torch.from_numpy(factor @ factor.T + np.eye(4))[None]
+    turn = rng.normal(size=(4, 4))
+    hessian = information + 0.1 * torch.from_numpy(turn + turn.T)[None]
+    at, free = torch.ones(1, 1, 3).double(), torch.tensor([True] * 3)
+    flip = torch.tensor([1.0, 1.0, -1.0]).double()  # var(r) at r = 1 m: ∂r/∂w = -1
+
+    def covariance(bent):
+        return bounds.position_covariance(information, at, free, bent)[0, 0]
+
+    inverse = torch.linalg.inv(hessian[0])
+    expected = (inverse @ information[0] @ inverse)[:3, :3] * flip * flip[:, None]
+    torch.testing.assert_close(covariance(hessian), expected)
+    torch.testing.assert_close(covariance(information), covariance(None))
+    torch.testing.assert_close(covariance(2 * information), covariance(None) / 4)
+    saddle = covariance(-information)
+    assert bool(saddle.isfinite().all())
+    torch.testing.assert_close(saddle, 16 * covariance(None))
