@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from risdoa.covariance import Covariance
+from risdoa.covariance import Covariance, squared_norm
 from risdoa.problem import Truth
 from risdoa.subspace import orthonormal_basis
 
@@ -57,8 +57,7 @@ class Projector:
     def fourth_power(self) -> Tensor:
         """Return tr P⊥⁴ = N - K + tr (I - WA)⁴, (S,)."""
         elements, width = self.columns.shape[-2:]
-        square = self.left @ self.left
-        return elements - width + inner(square, square)
+        return elements - width + squared_norm(self.left @ self.left)
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class Grams:
     gradient; it keeps fourth powers of small numbers away from underflow.
 
     Shapes:
-        outside: (S, J, J). whole: (S, J, J). load: (S,) or None. scale: 1/tr R, (S,).
+        outside: H (S, J, J, 2), real and imaginary parts apart. whole: G likewise.
+        load: (S,) or None. scale: 1/tr R, (S,).
     """
 
     outside: Tensor
@@ -81,12 +81,13 @@ class Grams:
     def of(cls, covariance: Covariance, projector: Projector) -> Grams:
         """Return the products for R = FFᴴ + δI."""
         parts = (projector.columns, projector.weights, projector.left, projector.within)
-        outside, whole = _Grams.apply(covariance.factor, *parts)  # type: ignore[no-untyped-call]
+        products = _Grams.apply(covariance.factor, *parts)  # type: ignore[no-untyped-call]
+        outside, whole = (torch.view_as_real(each) for each in products)
         size = trace(whole.detach())
         if covariance.load is not None:
             size = size + covariance.elements * covariance.load.detach()
         scale = size.clamp_min(torch.finfo(size.dtype).tiny).reciprocal()
-        each = scale[:, None, None]
+        each = scale[:, None, None, None]
         load = None if covariance.load is None else covariance.load * scale
         return cls(outside * each, whole * each, load, scale)
 
@@ -99,14 +100,13 @@ class Grams:
 
 
 def inner(one: Tensor, other: Tensor) -> Tensor:
-    """Return tr(XY) of Hermitian matrices, (S,)."""
-    product = torch.view_as_real(one) * torch.view_as_real(other)
-    return product.sum((-3, -2, -1))
+    """Return tr(XY) of Hermitian matrices, (S,), given as (S, J, J, 2)."""
+    return (one * other).sum((-3, -2, -1))
 
 
 def trace(matrix: Tensor) -> Tensor:
-    """Return the trace of a Hermitian matrix, (S,) real."""
-    total: Tensor = matrix.diagonal(dim1=-2, dim2=-1).real.sum(-1)
+    """Return the trace of a Hermitian matrix, (S,), given as (S, J, J, 2)."""
+    total: Tensor = matrix[..., 0].diagonal(dim1=-2, dim2=-1).sum(-1)
     return total
 
 
@@ -141,5 +141,6 @@ class _Grams(torch.autograd.Function):
         factor, columns, twice = ctx.saved_tensors
         below = in_outside + in_outside.mH
         every = below + in_whole + in_whole.mH
-        slope = torch.baddbmm(factor @ every, columns, twice @ below, alpha=-1)
+        slope = factor @ every
+        slope.baddbmm_(columns, twice @ below, alpha=-1)
         return slope, None, None, None, None
