@@ -87,7 +87,7 @@ def _simulate(
     generator = torch.Generator().manual_seed(seed)
     problem, truth = scenario.sample(scenes, generator, sources=sources, snr_db=snr_db)
     description = (
-        f"simulated: scenario {name}, seed {seed}, data model {scenario.data_model}, "
+        f"simulated: scenario {name}, seed {seed}, data model {scenario.data_label}, "
         f"SNR {'drawn' if snr_db is None else f'{snr_db:g} dB'} ({SNR_DEFINITION})"
     )
     texts = {"description": description, "source": "risdoa simulate"}

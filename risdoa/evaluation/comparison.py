@@ -194,7 +194,7 @@ class _Tally:
             sources,
             summary,
             self.seconds,
-            scenario.data_model,
+            scenario.data_label,
             scenario.estimation_model if told is None else told[0],
             tuple(self.notes),
         )

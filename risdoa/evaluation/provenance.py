@@ -77,7 +77,7 @@ def provenance(
         "trials": setup.trials,
         "snr_db": list(setup.snr_db),
         "sources": list(setup.sources),
-        "data_model": setup.scenario.data_model,
+        "data_model": setup.scenario.data_label,
         "bound": {"kind": comparison.bound, "steering": comparison.bound_model},
         "methods": [
             {

@@ -20,6 +20,11 @@ class Scenario(ABC):
     data_model: str = "canonical"
     estimation_model: str = "canonical"
 
+    @property
+    def data_label(self) -> str:
+        """What tables call the data: the steering model, and what else is not as told."""
+        return self.data_model
+
     @abstractmethod
     def sample(
         self,

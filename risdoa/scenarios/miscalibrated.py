@@ -118,6 +118,11 @@ class Miscalibrated(Canonical):
         problem = Problem(snapshots, nominal, CanonicalSteering(), region, mask.sum(-1))
         return problem, Truth.of(positions, mask, powers, problem)
 
+    @property
+    def data_label(self) -> str:
+        """What tables call the data; see :class:`Scenario`."""
+        return f"{self.data_model}, miscalibrated"
+
     def data_steering(self) -> Steering:
         """Return the steering model that makes the data, on the array that is there."""
         return Spherical() if self.data_model == "spherical" else CanonicalSteering()

@@ -64,7 +64,13 @@ class Mixture(Scenario):
             )
         self.estimation_model = told.pop()
         self.data_model = " + ".join(dict.fromkeys(each.data_model for each in made.values()))
+        self._label = " + ".join(dict.fromkeys(each.data_label for each in made.values()))
         self.groups = _groups([(weights[name], scenario) for name, scenario in made.items()])
+
+    @property
+    def data_label(self) -> str:
+        """What tables call the data; see :class:`Scenario`."""
+        return self._label
 
     def sample(
         self,

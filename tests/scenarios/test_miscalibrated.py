@@ -125,6 +125,7 @@ def test_spherical_waves_beside_it():
     moved = Miscalibrated(position=0.1, waves="spherical")
     assert moved.real_array(1, moved.array(), source()).positions[..., 2].any()
     assert Miscalibrated().data_model == "canonical"
+    assert Miscalibrated().data_label == "canonical, miscalibrated"
 
 
 @pytest.mark.parametrize(

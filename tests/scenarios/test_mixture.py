@@ -27,6 +27,7 @@ def test_members_that_agree_share_a_problem():
     sizes = sorted(len(group) for group in mixture.groups)
     assert sizes == [1, 1, 1, 3]
     assert sum(weight for group in mixture.groups for weight, _ in group) == pytest.approx(1)
+    assert mixture.data_label == "canonical + spherical + canonical, miscalibrated"
     assert (mixture.data_model, mixture.estimation_model) == ("canonical + spherical", "canonical")
 
 
