@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.grid import Grid, search_grid
 from risdoa.problem import Estimates, Problem
-from risdoa.scan import Matched, energy_scan, peaks, steering_vectors
+from risdoa.scan import MEMORY, EnergyScan, Matched, energy_scan, peaks, steering_vectors
 
 MATCHED_NOTE = "music scanned the matched subspace spectrum of the measurements: no covariance"
 
@@ -50,8 +52,7 @@ class Music(BatchedBackend):
         for _ in range(sources):
             spent = problem.steering(problem.array, invert_range(found)) if found.numel() else None
             beside = Beside.of(basis, spent)
-            peak = peaks(beside.over(scan), grid, 1).places[:, 0]
-            peak = self._zoom(problem, beside, peak, grid)
+            peak = self._zoom(problem, beside, _highest(beside, scan, grid), grid)
             found = torch.cat((found, peak.unsqueeze(1)), dim=1)
         steered = problem.steering(problem.array, invert_range(found))
         rest = 1 - Beside(basis).at(steered).mean(-1)
@@ -83,3 +84,14 @@ class Music(BatchedBackend):
         explained = matched.explained(found)
         notes = (MATCHED_NOTE, *matched.table.notes)
         return Estimates.at(problem.positions(found), 1 - explained / energy, notes)
+
+
+def _highest(beside: Beside, scan: EnergyScan, grid: Grid) -> Tensor:
+    """Return the highest peak of every scene, (S, 3), a few scenes at a time."""
+    scenes = torch.arange(len(beside.remaining), device=beside.remaining.device)
+    few = max(1, MEMORY // (16 * math.prod(grid.shape)))
+    parts = []
+    for some in scenes.split(few):
+        spectrum = beside.select(some).over(scan.select(some))
+        parts.append(peaks(spectrum, grid, 1).places[:, 0])
+    return torch.cat(parts)

@@ -38,6 +38,11 @@ class Beside:
         rest = basis - spent @ (spent.mH @ basis)
         return cls(torch.linalg.svd(rest, full_matrices=False)[0][..., : -found.shape[-1]], spent)
 
+    def select(self, scenes: Tensor) -> Beside:
+        """Return the spectra of the chosen scenes."""
+        spent = None if self.spent is None else self.spent[scenes]
+        return Beside(self.remaining[scenes], spent)
+
     def over(self, scan: EnergyScan) -> Tensor:
         """Return the spectrum at every point of a grid, in single precision, (S, P)."""
         value = scan.energies(self.remaining)

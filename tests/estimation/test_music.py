@@ -209,6 +209,15 @@ def test_batches_bound_the_memory_and_change_nothing(monkeypatch):
     torch.testing.assert_close(Music()(known.problem, None, None).positions, whole.positions)
 
 
+def test_a_few_scenes_at_a_time_change_nothing(monkeypatch):
+    known = scene(2, scenes=3, direct=True, snr_db=20.0)
+    covariance = Sample()(known.problem)
+    whole = Music()(known.problem, covariance, None)
+    monkeypatch.setattr("risdoa.backends.music.MEMORY", 1)
+    parts = Music()(known.problem, covariance, None)
+    torch.testing.assert_close(parts.positions, whole.positions, rtol=0, atol=PLACED)
+
+
 def test_zooming_approaches_the_peak():
     known = scene(1, array=Array.planar(8, 8, 0.3))
     covariance = known.truth.covariance
