@@ -57,7 +57,13 @@ def scenes(scenario: Scenario, config: TrainConfig, count: int, source: torch.Ge
 
 
 class Scenes(Protocol):
-    """Where the scenes of a training come from."""
+    """Where the scenes of a training come from.
+
+    Attributes:
+        label: What their data are: the steering model that made them, and what else is off.
+    """
+
+    label: str
 
     def batch(self, step: int, draw: int) -> Truth:
         """Return part ``draw`` of batch ``step``, both counted from 0."""
@@ -74,6 +80,7 @@ class Drawn:
 
     def __init__(self, scenario: Scenario, config: TrainConfig) -> None:
         self.scenario, self.config = scenario, config
+        self.label = scenario.data_label
 
     def batch(self, step: int, draw: int) -> Truth:
         """Return part ``draw`` of batch ``step``; see :class:`Scenes`."""
@@ -104,8 +111,8 @@ class Recorded:
         InputError: if the file lacks the truth, or has too few scenes.
     """
 
-    def __init__(self, truth: Truth, config: TrainConfig) -> None:
-        self.truth, self.config = truth, config
+    def __init__(self, truth: Truth, config: TrainConfig, label: str) -> None:
+        self.truth, self.config, self.label = truth, config, label
         self.first = config.validation_scenes + config.held_out_scenes
         self.count = truth.problem.scenes - self.first
         self._order = (-1, torch.empty(0, dtype=torch.int64))
@@ -122,7 +129,8 @@ class Recorded:
         """Read the recording of a configuration; ``steering`` is what estimators are told."""
         recording = read_recording(Path(str(config.recording)), registry=registry)
         truth = recording.truth(recording.problem(steering))
-        return cls(truth.to(config.device, torch.complex64), config)
+        label = recording.steering or "measured"
+        return cls(truth.to(config.device, torch.complex64), config, label)
 
     def batch(self, step: int, draw: int) -> Truth:
         """Return part ``draw`` of batch ``step``; see :class:`Scenes`."""

@@ -29,12 +29,14 @@ class Summary:
 
     Attributes:
         run: The run directory.
+        data_model: What made the data, the steering model or more.
         parameters: How many numbers were trained.
         held_out: The trained network against its controls, on held-out scenes.
         seconds: Wall-clock time of the training itself, since it was last gone on with.
     """
 
     run: Path
+    data_model: str
     config: TrainConfig
     parameters: int
     history: History
@@ -49,6 +51,7 @@ class Summary:
             "schema": SCHEMA,
             "run": str(self.run),
             "scenario": self.config.scenario,
+            "data_model": self.data_model,
             "steering": history.steering,
             "model": self.config.model,
             "loss": self.config.loss,
@@ -130,11 +133,12 @@ def shared(config: TrainConfig, team: Team) -> TrainConfig:
 def _announce(experiment: Experiment, run: RunDirectory, team: Team) -> None:
     config = experiment.config
     log.info(
-        "training %s (%d parameters) for %s on %s, steering model %s, into %s%s",
+        "training %s (%d parameters) for %s on %s, data %s, steering model %s, into %s%s",
         config.model,
         experiment.parameters,
         config.loss,
         f"scenario {config.scenario}" if config.recording is None else config.recording,
+        experiment.scenes.label,
         experiment.steering,
         run.path,
         f", {team.size} processes" if team.size > 1 else "",
@@ -153,6 +157,8 @@ def _finish(trainer: Trainer) -> Summary:
         log.warning("warning: %s", text)
     config = experiment.config
     rows = held_out_table(experiment) if config.held_out_scenes and trainer.team.leads else []
-    summary = Summary(run.path, config, experiment.parameters, history, rows, seconds)
+    summary = Summary(
+        run.path, experiment.scenes.label, config, experiment.parameters, history, rows, seconds
+    )
     run.write_json("summary.json", summary.record())
     return summary

@@ -102,6 +102,7 @@ def test_a_training_from_a_file(recording, tmp_path):
     settings = FILE | {"epochs": 2, "steps_per_epoch": 3, "recording": str(path)}
     summary = run_training(config(**settings), experiment().registry, tmp_path / "run")
     assert summary.record()["held_out_scenes"] == 4
+    assert summary.record()["data_model"] == "canonical"
     assert str(path) in (tmp_path / "run" / "config.toml").read_text()
 
 
