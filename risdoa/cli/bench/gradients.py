@@ -166,8 +166,8 @@ def _echo_tables(counts: list[Count], names: list[str], precisions: tuple[str, .
                 shares = [f"{share(those, figure):.2f}" for figure in ("nonfinite", "overflow")]
                 batches = sum(each.batches for each in those)
                 rows.append((name, precision, batches, *shares, _largest(those)))
-    headers = ("loss", "F in", "batches", "NaN/inf %", "overflow %", "largest norm")
-    echo_table(headers, rows, title="unscaled gradients in F")
+    headers = ("loss", "F in", "batches", "NaN/inf %", "overflow %", "largest")
+    echo_table(headers, rows, title="unscaled gradients in F, and the largest norm of a finite one")
     for precision in precisions:
         these = [each for each in counts if each.precision == precision]
         for title, figure in (
