@@ -14,6 +14,7 @@ class Eigenvector(risdoa.Loss):
     The design note that risdoa started from calls this circular: it aligns R with a covariance, not
     with the steering model that estimation uses. Where R_true = A P Aᴴ without noise and with all
     powers positive, U spans what A spans, and the loss equals the projection loss.
+    Complexity: O(N J (J + K)) a scene, forward and backward.
     """
 
     def __call__(self, covariance: risdoa.Covariance, truth: risdoa.Truth) -> Tensor:
