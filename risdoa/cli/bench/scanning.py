@@ -157,8 +157,8 @@ def _echo(runs: list[tuple[ScanSpeed, Rates]], title: str) -> None:
     """Print the times, and what the machine does."""
     headers = ("threads", "scan", "points", "ns", "product", "ratio", "peer", "ratio", "off by")
     echo_table(headers, [_row(speed) for speed, _ in runs], title=f"ns a point, {title}")
-    headers = ("threads", "scan", "ms", "tables", "roof", "ratio", "Gflop/s", "GB/s")
-    echo_table(headers, [_limits(*run) for run in runs], title="ms a scan, and the machine")
+    limits = ("threads", "scan", "ms", "tables", "roof", "ratio", "Gflop/s", "GB/s")
+    echo_table(limits, [_limits(*run) for run in runs], title="ms a scan, and the machine")
 
 
 def _row(speed: ScanSpeed) -> tuple[str | None, ...]:
