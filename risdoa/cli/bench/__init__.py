@@ -8,6 +8,7 @@ from risdoa.cli.groups import LazyGroup
 from risdoa.cli.output import examples
 
 COMMANDS = {
+    "bias": ("risdoa.cli.bench.bias:command", "Measure the bias at fixed places."),
     "coverage": ("risdoa.cli.bench.coverage:command", "Count what error bars cover."),
     "gradients": (
         "risdoa.cli.bench.gradients:command",
@@ -16,6 +17,10 @@ COMMANDS = {
     "growth": ("risdoa.cli.bench.growing:command", "Time sizes from small to large."),
     "loss": ("risdoa.cli.bench.losses:command", "Time the projection loss."),
     "scan": ("risdoa.cli.bench.scanning:command", "Time the scan of a spectrum."),
+    "recordings": (
+        "risdoa.cli.bench.recordings:command",
+        "Hold errors on recordings against error bars.",
+    ),
     "search": ("risdoa.cli.bench.searching:command", "Count the failures of a global search."),
     "simulate": ("risdoa.cli.bench.simulating:command", "Time how fast scenes are simulated."),
     "train": ("risdoa.cli.bench.training:command", "Time the phases of a training step."),
