@@ -25,23 +25,45 @@ from risdoa.result import Result
 
 __all__ = ["DEFAULT_CHAIN", "Method", "Result", "estimate", "run"]
 
-DEFAULT_CHAIN = "music,newton,nf-mle"
+DEFAULT_CHAIN = "nf-mle"
+"""Maximum likelihood of the measurements: it searches globally, and needs no covariance."""
+
+LEARNED_CHAIN = "music,newton,nf-mle"
+"""Where a learned model gives a covariance to start from."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What estimates: names and options of the plugins, and where learned weights are."""
+    """What estimates: names and options of the plugins, and where learned weights are.
 
-    backend: str | Sequence[str] = DEFAULT_CHAIN
+    Without ``backend``, ``nf-mle`` alone, or ``music,newton,nf-mle`` behind the model of a
+    checkpoint; without ``model``, none for the former and ``sample`` for a chain that is given.
+    """
+
+    backend: str | Sequence[str] | None = None
     steering: str = "spherical"
-    model: str = "sample"
+    model: str | None = None
     checkpoint: Path | None = None
     settings: Settings | None = None
 
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The names of the backends, in order."""
+        if self.backend is None:
+            behind = self.checkpoint is not None or self.model not in {None, "none"}
+            names: str | Sequence[str] = LEARNED_CHAIN if behind else DEFAULT_CHAIN
+        else:
+            names = self.backend
+        return tuple(names.split(",") if isinstance(names, str) else names)
+
+    @property
+    def covariance(self) -> str:
+        """The name of the covariance model, or none."""
+        return self.model or ("none" if self.backend is None else "sample")
+
     def label(self) -> str:
         """Return the method in a line: model, chain and steering model."""
-        names = self.backend if isinstance(self.backend, str) else ",".join(self.backend)
-        return f"{self.model}:{names}@{self.steering}"
+        return f"{self.covariance}:{','.join(self.chain)}@{self.steering}"
 
 
 def estimate(
@@ -66,7 +88,7 @@ def estimate(
         sources: The number of sources of every scene, in place of the recording's own; ``"auto"``
             counts them (:func:`risdoa.counting.count_sources`).
         region_deg_m: Where to look, (3, 2) [deg, deg, m], in place of the recording's own.
-        method: What estimates; by default ``music,newton,nf-mle`` with spherical steering.
+        method: What estimates; by default ``nf-mle`` with spherical steering.
         reader: What reads the file; by default the reader for its suffix.
         registry: Where plugins come from; by default what is installed.
         choices: Single fields of :class:`Method`, such as ``backend="music"``.
@@ -107,8 +129,8 @@ def run(problem: Problem, method: Method, registry: Registry) -> Estimates:
     """Return the estimates of a method for a problem."""
     chain = build_chain(
         registry,
-        model=method.model,
-        chain=method.backend,
+        model=method.covariance,
+        chain=method.chain,
         settings=method.settings,
         checkpoint=method.checkpoint,
     )

@@ -29,14 +29,14 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> l
     if workers < 2 or not _SPREADING.acquire(blocking=False):
         return [quiet(item) for item in items]
     try:
-        with _threads(1), ThreadPoolExecutor(workers) as pool:
+        with torch_threads(1), ThreadPoolExecutor(workers) as pool:
             return list(pool.map(quiet, items))
     finally:
         _SPREADING.release()
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
+def torch_threads(number: int) -> Iterator[None]:
     """Give each operation of torch so many threads, and put back what was."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)

@@ -77,9 +77,17 @@ class Trial:
         search = torch.take_along_dim(self.search, order.unsqueeze(-1), 1)
         return Trial(search, torch.take_along_dim(self.powers, order, 1), self.noise, self.cost)
 
-    def best(self, scenes: int, count: int) -> Trial:
-        """Return the ``count`` sets of lowest cost of every scene."""
+    def best(self, scenes: int, count: int, apart: Tensor | None = None) -> Trial:
+        """Return the ``count`` sets of lowest cost of every scene.
+
+        Sets all of whose sources lie within ``apart`` (3,) of those of a better one come last.
+        """
         cost = self.cost.unflatten(0, (scenes, -1))
+        if count > 1 and apart is not None:
+            places = self.search.unflatten(0, (scenes, -1)) / apart
+            close = ((places.unsqueeze(2) - places.unsqueeze(1)).abs() < 1).all(-1).all(-1)
+            repeated = (close & (cost.unsqueeze(1) < cost.unsqueeze(2))).any(-1)
+            cost = torch.where(repeated, torch.inf, cost)
         leading = cost.argsort(dim=-1, stable=True)[:, :count]
         offset = torch.arange(scenes, device=cost.device)[:, None] * cost.shape[1]
         return self.rows((leading + offset).flatten())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from risdoa.backends.ml_fits import Fit, Trial, noise_alone, not_too_weak
 from risdoa.problem import Problem
-from risdoa.scan import Matched, Peaks, peaks
+from risdoa.scan import Matched, Peaks, neighbours, peaks
 
 GLANCE, STEPS = 2, 4
 """Steps of the descents of all tries, and then of the more promising ones."""
@@ -36,6 +36,8 @@ class Effort:
         anew: Peaks tried where a source was taken out.
         kept: Sets of sources kept on the way.
         sweeps: How often every source is taken out and inserted anew.
+        around: Whether the grid points next to the highest peak are tried as well: two maxima may
+            lie closer to each other than the grid shows.
     """
 
     first: int
@@ -43,6 +45,7 @@ class Effort:
     anew: int
     kept: int
     sweeps: int
+    around: bool = True
 
     @classmethod
     def of(cls, starts: int, kept: int, sweeps: int) -> Effort:
@@ -50,7 +53,7 @@ class Effort:
         return cls(starts, -(-starts // 2), -(-3 * starts // 4), kept, sweeps)
 
 
-QUICK = Effort(first=1, further=1, anew=6, kept=1, sweeps=3)
+QUICK = Effort(first=1, further=1, anew=6, kept=1, sweeps=3, around=False)
 """What is enough for most scenes at high SNR."""
 
 
@@ -86,8 +89,10 @@ def _inserted_all(
     trial = noise_alone(problem)
     for number in range(sources):
         tries = effort.further if number else effort.first
-        grown = _inserted(matched, trial, *_places(fit, matched, trial, tries), new=True)
-        trial = _descended(fit, problem, grown, problem.scenes).best(problem.scenes, effort.kept)
+        found, gain = _places(fit, matched, trial, tries)
+        grown = _inserted(matched, trial, _tried(found, gain, matched, effort), gain, new=True)
+        trial = _descended(fit, problem, matched, grown, problem.scenes)
+        trial = trial.best(problem.scenes, effort.kept, _steps(matched) / 2)
     return trial
 
 
@@ -125,30 +130,46 @@ def _swept(
     return trial, doubt
 
 
-def _descended(fit: Fit, problem: Problem, trial: Trial, groups: int) -> Trial:
+def _descended(fit: Fit, problem: Problem, matched: Matched, trial: Trial, groups: int) -> Trial:
     """Return the more promising of the sets in every group after the full descent.
 
-    All descend a little; those that then trail half of the others are given up.
+    All descend a little; a share of them goes on, of which no two lead to one place.
     """
     size = len(trial.search) // groups
-    first = fit.descended(problem, trial, GLANCE).best(groups, max(1, size // SHARE))
+    first = fit.descended(problem, trial, GLANCE)
+    first = first.best(groups, max(1, size // SHARE), _steps(matched) / 2)
     return fit.descended(problem, first, STEPS)
 
 
-def _places(fit: Fit, matched: Matched, beside: Trial, tries: int) -> tuple[Peaks, Tensor]:
-    """Return the best places for a further source, and its powers there, (S·C, tries)."""
+def _places(
+    fit: Fit, matched: Matched, beside: Trial, tries: int
+) -> tuple[Peaks, tuple[Tensor, Tensor]]:
+    """Return the best places for a further source, and its gain and power everywhere, (S·C, P)."""
     gain, powers = fit.gain(matched, beside)
-    found = peaks(gain, matched.grid, tries)
-    return found, torch.take_along_dim(powers, found.points, 1).to(beside.powers.dtype)
+    return peaks(gain, matched.grid, tries), (gain, powers)
 
 
-def _inserted(matched: Matched, beside: Trial, found: Peaks, powers: Tensor, *, new: bool) -> Trial:
+def _tried(found: Peaks, scanned: tuple[Tensor, Tensor], matched: Matched, effort: Effort) -> Peaks:
+    """Return the places to try: the peaks, and with ``around`` the neighbours of the highest."""
+    if not effort.around:
+        return found
+    index = neighbours(matched.grid, found.points[:, :1])
+    points = matched.points[index].to(found.places)
+    heights = torch.take_along_dim(scanned[0], index, 1)
+    pairs = ((found.places, points), (found.heights, heights), (found.points, index))
+    return Peaks(*(torch.cat(pair, dim=1) for pair in pairs))
+
+
+def _inserted(
+    matched: Matched, beside: Trial, found: Peaks, scanned: tuple[Tensor, Tensor], *, new: bool
+) -> Trial:
     """Return every set with a source more, at each of the places.
 
     A ``new`` source takes the power that it explains out of the noise; one that was taken out
     before had done so already.
     """
     index, places = found.points, found.places
+    powers = torch.take_along_dim(scanned[1], index, 1).to(beside.powers.dtype)
     count, tries = index.shape
     rows = torch.arange(count, device=index.device).repeat_interleave(tries)
     repeated = beside.rows(rows)
@@ -173,16 +194,18 @@ def _anew(
     Scenes in which no other place comes near to what the source itself is worth are left alone.
     """
     others = trial.only([each for each in range(trial.sources) if each != source])
-    found, powers = _places(fit, matched, others, effort.anew)
+    found, scanned = _places(fit, matched, others, effort.anew)
     scenes = _in_doubt(found, matched, trial.search[:, source], fit.unit(problem, trial))
     if not len(scenes):
         return trial, scenes
     sets = len(trial.search) // problem.scenes
     rows = (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
+    here = (scanned[0][rows], scanned[1][rows])
     chosen = Peaks(found.places[rows], found.heights[rows], found.points[rows])
-    grown = _inserted(matched, others.rows(rows), chosen, powers[rows], new=False)
+    tried = _tried(chosen, here, matched, effort)
+    grown = _inserted(matched, others.rows(rows), tried, here, new=False)
     part = problem.select(scenes)
-    moved = _descended(fit, part, grown, len(rows)).best(len(rows), 1)
+    moved = _descended(fit, part, matched, grown, len(rows)).best(len(rows), 1)
     last = trial.sources - 1
     order = [last if each == source else each - (each > source) for each in range(last + 1)]
     return trial.replaced(rows, moved.only(order)), scenes
@@ -205,5 +228,10 @@ def _in_doubt(found: Peaks, matched: Matched, place: Tensor, unit: Tensor) -> Te
 
 def _steps_apart(matched: Matched, one: Tensor, other: Tensor) -> Tensor:
     """Return the largest distance of places (…, 3) along an axis of the grid, in its steps."""
-    steps = matched.grid.steps().to(one)
-    return ((one - other) / torch.where(steps > 0, steps, torch.inf)).abs().amax(-1)
+    return ((one - other) / _steps(matched)).abs().amax(-1)
+
+
+def _steps(matched: Matched) -> Tensor:
+    """Return the steps of the grid, (3,), infinite along an axis of one point."""
+    steps = matched.grid.steps().to(matched.points)
+    return torch.where(steps > 0, steps, torch.inf)

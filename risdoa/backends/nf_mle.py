@@ -92,10 +92,11 @@ class NfMle(BatchedBackend):
         """Return the optimum behind the leading start; the covariance is not used."""
         problem, unit = normalised(problem.to(dtype=torch.complex128))
         fit = self.likelihood_of(problem, sources)
-        leading = self._leading(problem, start, sources, fit).in_order()
-        end = fit.minimum(problem.prepared(PREPARED), leading, self.iterations)
+        leading, notes = self._leading(problem, start, sources, fit)
+        end = fit.minimum(problem.prepared(PREPARED), leading.in_order(), self.iterations)
         estimates = _estimates(problem, end, fit, sources)
-        return replace(estimates, objective=fit.objective(problem, end.cost, unit))
+        objective = fit.objective(problem, end.cost, unit)
+        return replace(estimates, objective=objective, notes=notes)
 
     def from_start_alone(self) -> NfMle:
         """Return the same backend without a search: the optimum behind a complete start."""
@@ -124,17 +125,23 @@ class NfMle(BatchedBackend):
             )
         return StochasticFit() if kind == "stochastic" else ConditionalFit()
 
-    def _leading(self, problem: Problem, start: Estimates | None, sources: int, fit: Fit) -> Trial:
-        """Return the start of every scene: the one given, the one found, or the better of both."""
+    def _leading(
+        self, problem: Problem, start: Estimates | None, sources: int, fit: Fit
+    ) -> tuple[Trial, tuple[str, ...]]:
+        """Return the start of every scene: the one given, the one found, or the better of both.
+
+        And what is to be said about the scan.
+        """
         given = None if start is None else invert_range(start.positions.to(torch.float64))
         if given is not None and start is not None and not self.search and bool(start.valid.all()):
-            return trial_at(problem, given)
+            return trial_at(problem, given), ()
         grid = search_grid(problem.array, problem.region, self.density)
-        found = search(fit, problem, Matched.prepare(problem, grid), sources, self.effort)
-        if given is None or start is None:
-            return found
-        told = fit.descended(problem, trial_at(problem, given), 2 * STEPS)
-        return told.where((told.cost < found.cost) & start.valid.all(-1), found)
+        matched = Matched.prepare(problem, grid)
+        found = search(fit, problem, matched, sources, self.effort)
+        if given is not None and start is not None:
+            told = fit.descended(problem, trial_at(problem, given), 2 * STEPS)
+            found = told.where((told.cost < found.cost) & start.valid.all(-1), found)
+        return found, matched.table.notes
 
 
 def _equations(problem: Problem) -> int:

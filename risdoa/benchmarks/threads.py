@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-import torch
+from risdoa.threads import torch_threads
 
 
 @contextmanager
@@ -19,13 +19,8 @@ def threads(count: int) -> Iterator[None]:
     That is Numba, and the BLAS of NumPy where threadpoolctl is there to tell it. All are left as
     they were.
     """
-    before = torch.get_num_threads()
-    with _numba(count), _blas(count):
-        torch.set_num_threads(count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    with _numba(count), _blas(count), torch_threads(count):
+        yield
 
 
 @contextmanager

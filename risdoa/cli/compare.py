@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
     from risdoa.evaluation.methods import Method, MethodSpec
 
-BASELINES = ("sample:music,newton,nf-mle", "sample:nf-mle", "sample:music")
+BASELINES = ("none:nf-mle", "none:omp", "sample:music,newton")
 
 
 @click.command(

@@ -31,7 +31,8 @@ AXES = ("azimuth", "elevation", "range")
 
 @click.command(
     epilog=examples(
-        "risdoa estimate recording.npz --backend music,newton,nf-mle --sources 1",
+        "risdoa estimate recording.npz --sources 1",
+        "risdoa estimate recording.npz --backend music,newton --sources 1",
         "risdoa estimate recording.npz --region azimuth=-30:30,range=0.5:4 --json",
         "risdoa estimate recording.npz --model hybrid --checkpoint RUN --plot result.png",
     )
@@ -40,9 +41,8 @@ AXES = ("azimuth", "elevation", "range")
 @click.option(
     "--backend",
     type=PluginChain("backend"),
-    default="music,newton,nf-mle",
-    show_default=True,
-    help="Backends in order, separated by commas.",
+    help="Backends in order, separated by commas; by default nf-mle, or music,newton,nf-mle with a "
+    "covariance model.",
 )
 @click.option(
     "--steering",
@@ -52,7 +52,7 @@ AXES = ("azimuth", "elevation", "range")
 @click.option(
     "--model",
     type=PluginName("model", "none"),
-    help="Covariance model, or none; by default sample, or the one of the checkpoint.",
+    help="Covariance model, or none; by default the checkpoint's, or sample before given backends.",
 )
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Run or checkpoint of a model.")
 @click.option(
@@ -74,7 +74,7 @@ AXES = ("azimuth", "elevation", "range")
 def command(
     *,
     file: Path,
-    backend: tuple[str, ...],
+    backend: tuple[str, ...] | None,
     steering: str | None,
     model: str | None,
     checkpoint: Path | None,
@@ -93,7 +93,7 @@ def command(
     recording = read_recording(file, reader=reader, settings=settings, registry=registry())
     method = _method(backend, steering, model, checkpoint, settings)
     read = reader or reader_of(file, registry()).qualified
-    reject_unused(settings, [*backend, method.model, method.steering, read])
+    reject_unused(settings, [*method.chain, method.covariance, method.steering, read])
     result = estimate(
         recording,
         sources=count,
@@ -110,7 +110,7 @@ def command(
 
 
 def _method(
-    backend: tuple[str, ...],
+    backend: tuple[str, ...] | None,
     steering: str | None,
     model: str | None,
     checkpoint: Path | None,
@@ -120,7 +120,7 @@ def _method(
     from risdoa.api import Method  # noqa: PLC0415 - help must not import torch
 
     if checkpoint is None:
-        return Method(backend, steering or "spherical", model or "sample", None, settings)
+        return Method(backend, steering or "spherical", model, None, settings)
     from risdoa.checkpoints import find_weights, read_checkpoint  # noqa: PLC0415
 
     _, trained = read_checkpoint(find_weights(checkpoint))

@@ -192,7 +192,7 @@ def risdoa_backends() -> Iterable[Plugin]:
         "risdoa.backends.nf_mle:NfMle",
         "Near-field maximum likelihood of the measurements.",
         traits=("snapshots-only", "error-bars", "efficient"),
-        example="risdoa estimate scene.npz --backend music,newton,nf-mle --sources 1",
+        example="risdoa estimate scene.npz --backend nf-mle --sources 1",
     )
 
 

@@ -4,7 +4,7 @@ from risdoa.scan.apart import Apart, Scale
 from risdoa.scan.energy import Correlations, EnergyScan, energy_scan
 from risdoa.scan.gain import Gain, likelihood_gain
 from risdoa.scan.matched import FLOOR, MEMORY, Matched
-from risdoa.scan.peaks import Peaks, peaks
+from risdoa.scan.peaks import Peaks, neighbours, peaks
 from risdoa.scan.polynomial import Lattice, lattice
 from risdoa.scan.table import SteeringTable, steering_table, steering_vectors
 
@@ -23,6 +23,7 @@ __all__ = [
     "energy_scan",
     "lattice",
     "likelihood_gain",
+    "neighbours",
     "peaks",
     "steering_table",
     "steering_vectors",

@@ -87,4 +87,5 @@ def _by_lines(sensing: RisCoded, along_y: Tensor, products: Tensor) -> Tensor:
     lines = (along_y @ coded.flatten(1)).unflatten(1, (-1, *coded.shape[-2:]))
     gram = torch.view_as_real(lines.mH @ lines).reshape(rows, -1, products.shape[1])
     length = codes.shape[-3]
-    return (gram @ products).unflatten(1, (-1, length)).movedim(0, 2)
+    norms: Tensor = (gram @ products).unflatten(1, (-1, length)).movedim(0, 2)
+    return norms

@@ -112,6 +112,25 @@ def _parabolas(volume: Tensor, index: Tensor, grid: Grid) -> tuple[Tensor, Tenso
     return torch.stack(shifts, dim=-1), rise
 
 
+def neighbours(grid: Grid, index: Tensor) -> Tensor:
+    """Return the points before and after along every axis of more than one point.
+
+    At an edge the point itself stands in for the one that is not there.
+
+    Shapes:
+        index: (S, C) int, flat. Returns (S, X) int, X = 2C for every axis.
+    """
+    shape, found = grid.shape, []
+    strides = (shape[1] * shape[2], shape[2], 1)
+    circles = (False, False, grid.full_circle)
+    axes = zip(_unravelled(index, shape), shape, strides, circles, strict=True)
+    for place, size, stride, circle in axes:
+        if size > 1:
+            sides = _neighbours(place, size) if circle else (place - 1, place + 1)
+            found += [index + stride * (side.clamp(0, size - 1) - place) for side in sides]
+    return torch.cat(found, dim=1) if found else index[:, :0]
+
+
 def _neighbours(place: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return the places before and after, as on a circle."""
     return (place - 1) % size, (place + 1) % size

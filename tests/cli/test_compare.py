@@ -44,7 +44,7 @@ def test_the_table_fits_and_names_models_and_bound(cli):
     lines = outcome.out.splitlines()
     assert max(map(len, lines)) <= 80
     assert "data: canonical; estimation: canonical" in outcome.out
-    assert re.search(r"^sample:music,newton, .*\nnf-mle +$", outcome.out, re.MULTILINE)
+    assert re.search(r"^sample:music,newton +", outcome.out, re.MULTILINE)
     assert "√CRB" in outcome.out
 
 

@@ -63,7 +63,7 @@ def test_a_table_with_the_distance_to_the_truth(cli, file):
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].startswith("sample:music,newton,nf-mle@spherical")
+    assert lines[0].startswith("none:nf-mle@spherical")
     assert sum("yes" in line for line in lines) == 4
     assert lines[-4].startswith("off the truth in the file")
     for line, axis in zip(lines[-3:], ("azimuth", "elevation", "range"), strict=True):
@@ -244,10 +244,10 @@ WRONG = {
     "unknown steering": (["--steering", "sperical"], "sperical"),
     "unknown model": (["--model", "simple"], "simple"),
     "unknown option": (["--bakend", "music"], "--bakend"),
-    "unknown plugin option": (["--set", "music.densty=2"], "densty"),
+    "unknown plugin option": (["--set", "nf-mle.densty=2"], "densty"),
     "plugin that is not in use": (["--backend", "music", "--set", "newton.iterations=2"], "newton"),
-    "plugin option of a wrong kind": (["--set", "music.density=lots"], "density"),
-    "impossible plugin option": (["--set", "music.density=-1"], "density > 0"),
+    "plugin option of a wrong kind": (["--set", "nf-mle.density=lots"], "density"),
+    "impossible plugin option": (["--set", "nf-mle.density=-1"], "density > 0"),
     "setting without a value": (["--set", "music.density"], "PLUGIN.OPTION=VALUE"),
     "likelihood that nobody knows": (["--set", "nf-mle.likelihood=best"], "likelihood"),
     "range 0": (["--region", "range=0:5"], "ranges must be positive"),

@@ -81,7 +81,7 @@ def test_files_and_recordings_give_the_same(tmp_path, registry):
     from_memory = risdoa.estimate(recording, registry=registry)
     assert from_file.to_json() == from_text.to_json() == from_memory.to_json()
     close_to_the_truth(from_file, known)
-    assert from_file.method == "sample:music,newton,nf-mle@spherical"
+    assert from_file.method == "none:nf-mle@spherical"
 
 
 def test_choices_and_method_say_what_estimates(registry):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from risdoa.arrays import Array
 from risdoa.grid import Grid, search_grid
 from risdoa.scan import peaks
-from risdoa.scan.peaks import local_maxima
+from risdoa.scan.peaks import local_maxima, neighbours
 from tests.draws import generator
 
 GRID = Grid(
@@ -118,3 +118,26 @@ def test_a_search_grid_says_whether_it_goes_round():
     assert search_grid(array, region).full_circle
     region[0, 1] = 3.0
     assert not search_grid(array, region).full_circle
+
+
+def test_the_neighbours_of_a_point_are_the_next_on_every_axis():
+    whole = torch.linspace(-3, 3, 7, dtype=torch.float64)
+    grid = Grid(whole, whole[:3], whole[:1] + 4)
+    points = grid.points()
+    inside, corner = 7 + 3, 0
+    found = neighbours(grid, torch.tensor([[inside], [corner]]))
+    apart = points[found] - points[torch.tensor([inside, corner])].unsqueeze(1)
+    expected = [[0, -1, 0], [0, 1, 0], [-1, 0, 0], [1, 0, 0]]
+    assert apart[0].tolist() == expected
+    assert apart[1].tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]]
+
+
+def test_the_neighbours_on_a_circle_go_round():
+    circle = torch.linspace(-3, 3, 7, dtype=torch.float64)
+    grid = Grid(circle, circle[:1], circle[:1] + 4, full_circle=True)
+    assert neighbours(grid, torch.tensor([[0], [6]])).tolist() == [[6, 1], [5, 0]]
+
+
+def test_a_single_point_has_no_neighbours():
+    one = torch.ones(1, dtype=torch.float64)
+    assert neighbours(Grid(one, one, one), torch.tensor([[0]])).shape == (1, 0)

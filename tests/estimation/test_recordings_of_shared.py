@@ -98,7 +98,7 @@ def test_fixed_coordinates_print_their_value_and_all_numbers_are_finite(name):
 @each
 def test_the_command_prints_the_same(name, cli):
     path = recording(name)
-    chain = ["--steering", "spherical", "--backend", "music,newton,nf-mle", "--sources", "1"]
+    chain = ["--steering", "spherical", "--sources", "1"]
     outcome = cli("estimate", path, *chain, "--json")
     assert (outcome.code, outcome.err) == (0, "")
     printed = json.loads(outcome.out)

@@ -43,6 +43,11 @@ SCHEMA = "risdoa.bench-search/1"
 @click.option(
     "--trials", type=click.IntRange(min=1), default=200, show_default=True, help="Scenes a point."
 )
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads to work with; by default those that torch takes.",
+)
 @seed_option
 @set_option
 @json_flag
@@ -52,6 +57,7 @@ def command(
     snr_db: tuple[float, ...],
     sources: tuple[int, ...],
     trials: int,
+    threads: int | None,
     seed: int,
     settings: Settings,
     as_json: bool,
@@ -62,7 +68,10 @@ def command(
     Beside it stand the outliers (more than 5° off or missing) of the search, and those of the
     optimum with the truth among the starts, which no search can do without.
     """
-    from risdoa.evaluation.comparison import Setup  # noqa: PLC0415 - not for --help
+    import torch  # noqa: PLC0415 - not for --help
+
+    from risdoa.benchmarks.threads import threads as threads_of  # noqa: PLC0415
+    from risdoa.evaluation.comparison import Setup  # noqa: PLC0415
     from risdoa.evaluation.search_failures import search_failures  # noqa: PLC0415
 
     reject_unused(settings, [scenario, "nf-mle"])
@@ -70,14 +79,17 @@ def command(
     backend = registry().create(
         "backend", "risdoa/nf-mle", **options_of(settings, "backend", "nf-mle")
     )
-    with progress_bar("searching") as progress:
+    workers = threads or torch.get_num_threads()
+    with progress_bar("searching") as progress, threads_of(workers):
         cells = search_failures(Setup(made, snr_db, sources, trials, seed), backend, progress)
     if as_json:
         rows = [asdict(cell) | {"failure_rate": cell.failure_rate} for cell in cells]
-        echo_json({"schema": SCHEMA, "scenario": scenario, "seed": seed, "points": rows})
+        head = {"schema": SCHEMA, "scenario": scenario, "seed": seed, "threads": workers}
+        echo_json(head | {"points": rows})
     else:
-        title = f"search failures of nf-mle, {scenario}, {trials} scenes a point, seed {seed}"
-        headers = ("K", "SNR dB", "failed %", "95 %", "outliers %", "optimum's %", "ms/scene")
+        told = f"{trials} scenes a point, seed {seed}, threads {workers}"
+        title = f"search failures of nf-mle, {scenario}, {told}"
+        headers = ("K", "SNR dB", "failed %", "95 %", "outliers %", "optimum's %", "scenes/s")
         echo_table(headers, [_row(cell) for cell in cells], title=title)
 
 
@@ -92,5 +104,5 @@ def _row(cell: SearchCell) -> tuple[str, ...]:
         f"{100 * low:.2f}-{100 * high:.2f}",
         f"{100 * found:.2f}",
         f"{100 * best:.2f}",
-        f"{1e3 * cell.seconds / cell.scenes:.1f}",
+        f"{cell.scenes / cell.seconds:.0f}",
     )
