@@ -120,7 +120,13 @@ class TrainingStep:
         self.lap("forward")
         value, terms = self._value(covariance, truth)
         self.lap("loss")
-        self.scaler.scale(value / count).backward()
+        try:
+            self.scaler.scale(value / count).backward()
+        except RuntimeError as error:
+            if not is_breakdown(error):
+                raise
+            value, terms = self._broken(covariance)
+            self.scaler.scale(value).backward()
         self.lap("backward")
         return torch.stack([value, *terms]).detach()
 
@@ -140,10 +146,25 @@ class TrainingStep:
         try:
             parts = self.loss.parts(covariance, truth)
         except LinAlgError:
-            broken = covariance.factor.real.sum() * math.nan
-            return broken, [broken] * len(self._names)
+            return self._broken(covariance)
         value = self.loss.at(self.progress).weighted(parts).mean()
         return value, [parts[name].mean() for name in self._names]
+
+    def _broken(self, covariance: Covariance) -> tuple[Tensor, list[Tensor]]:
+        """Return NaN for the loss and its terms, with a gradient of NaN."""
+        broken = covariance.factor.real.sum() * math.nan
+        return broken, [broken] * len(self._names)
+
+
+def is_breakdown(error: RuntimeError) -> bool:
+    """Tell whether a backward pass failed in a decomposition, which spoils this batch alone.
+
+    Where eigenvalues are equal, torch may find the gradient of eigenvectors not defined, and says
+    so by a plain RuntimeError.
+    """
+    text = str(error)
+    refused = text.startswith("linalg_eigh_backward:") and "ill-defined" in text
+    return refused or isinstance(error, LinAlgError)
 
 
 def require_gradients(covariance: Covariance, model: nn.Module) -> None:

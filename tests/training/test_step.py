@@ -18,7 +18,7 @@ from risdoa.losses.nmse import Nmse
 from risdoa.losses.weight import Weight
 from risdoa.training.loop import training_step
 from risdoa.training.schedule import warmed_cosine
-from risdoa.training.step import TrainingStep, gradient_norms
+from risdoa.training.step import TrainingStep, gradient_norms, is_breakdown
 from tests.losses.scenes import truth_of
 from tests.training.small import experiment
 
@@ -131,6 +131,60 @@ def test_a_decomposition_that_breaks_down_is_a_skipped_batch():
     assert result.skipped
     assert math.isnan(result.loss)
     assert not step(lambda: truth).skipped
+
+
+class Phases(Loss):
+    """A loss on the phases of eigenvectors, which have none: torch refuses its gradient."""
+
+    def __init__(self, steps):
+        self.steps = iter(steps)
+
+    def __call__(self, covariance, truth):
+        vectors = torch.linalg.eigh(covariance.dense()).eigenvectors
+        return vectors.real.sum((1, 2)) if next(self.steps) else vectors.abs().sum((1, 2))
+
+
+def test_torch_says_that_the_gradient_is_not_defined_by_a_plain_error():
+    """What the step tells from other errors by its message."""
+    covariance = Factor(2)(None)
+    loss = Phases([True])(covariance, None).sum()
+    with pytest.raises(RuntimeError) as caught:
+        loss.backward()
+    assert type(caught.value) is RuntimeError
+    assert is_breakdown(caught.value)
+
+
+@pytest.mark.parametrize("amp", [False, True])
+@pytest.mark.parametrize("refused", [(True, True), (True, False), (False, True)])
+def test_a_gradient_that_torch_refuses_is_a_skipped_batch(amp, refused):
+    step, truth = step_of(Phases([*refused, False, False]), amp=amp)
+    before = {name: value.clone() for name, value in step.model.state_dict().items()}
+    result = step(lambda: truth, lambda: truth)
+    assert result.skipped
+    assert not result.overflow
+    assert math.isnan(result.loss)
+    after = step.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not step(lambda: truth, lambda: truth).skipped
+
+
+def test_another_error_in_the_backward_pass_is_an_error():
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, value):
+            return value.clone()
+
+        @staticmethod
+        def backward(ctx, slope):
+            raise RuntimeError("out of memory")
+
+    class Failing(Loss):
+        def __call__(self, covariance, truth):
+            return Broken.apply(covariance.energy())
+
+    step, truth = step_of(Failing())
+    with pytest.raises(RuntimeError, match="out of memory"):
+        step(lambda: truth)
 
 
 def test_norms_are_of_unscaled_unclipped_gradients_by_group():
