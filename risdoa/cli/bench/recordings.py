@@ -62,11 +62,11 @@ def command(*, files: tuple[Path, ...], steering: str, settings: Settings, as_js
 
     Every FILE says how many sources it has; where it has a truth, errors are shown.
     """
-    from risdoa.api import DEFAULT_CHAIN, Method  # noqa: PLC0415 - not for --help
+    from risdoa.api import Method  # noqa: PLC0415 - not for --help
     from risdoa.evaluation.recorded import measured  # noqa: PLC0415
 
     method = Method(steering=steering, settings=settings)
-    reject_unused(settings, [steering, *DEFAULT_CHAIN.split(","), method.model])
+    reject_unused(settings, [steering, *method.chain])
     rows: list[Measured] = []
     with progress_bar("estimating") as progress:
         for done, file in enumerate(files):
