@@ -27,6 +27,7 @@ class TrainConfig(BaseModel):
         loss: What ``--loss`` says; see :func:`risdoa.losses.grammar.parse_losses`.
         alignment: The weight of the term that a bare name means, such as 0.05 or 0.1..0.2.
         contrast: The weight of ``peak-contrast`` beside it; 0 leaves it out.
+        detached: Terms of the loss whose gradient is cut: a control, for they teach nothing.
         seed: Of weights, training, validation and held-out scenes.
         epochs: Validations.
         steps_per_epoch: Batches between them.
@@ -61,6 +62,7 @@ class TrainConfig(BaseModel):
     loss: str = "gt-projection"
     alignment: str = "0.05"
     contrast: str = "0"
+    detached: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     epochs: Positive = 10
     steps_per_epoch: Positive = 60
@@ -97,7 +99,12 @@ class TrainConfig(BaseModel):
             key = ".".join(str(part) for part in problem["loc"])
             hint = f"a training takes {', '.join(cls.model_fields)}"
             raise InputError(f"training option {key}: {problem['msg']}", hint) from error
-        config.weights()
+        absent = [name for name in config.detached if name not in config.weights()]
+        if absent:
+            raise InputError(
+                f"the loss {config.loss!r} has no term {absent[0]!r} to detach",
+                f"its terms are {', '.join(config.weights())}",
+            )
         if config.batch_size % config.draws:
             raise InputError(
                 f"a batch of {config.batch_size} scenes cannot be drawn in {config.draws} parts",

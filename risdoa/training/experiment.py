@@ -9,6 +9,7 @@ import torch
 
 from risdoa.errors import InputError
 from risdoa.losses.combination import Combination, Term
+from risdoa.losses.detached import Detached
 from risdoa.losses.weight import Weight
 from risdoa.models.learned import LearnedModel
 from risdoa.registry import Registry, options_of, unused
@@ -77,7 +78,8 @@ def _scenes(scenario: Scenario, config: TrainConfig, registry: Registry) -> Scen
 def _term(registry: Registry, config: TrainConfig, name: str, weight: Weight) -> Term:
     """Return a loss with its weight and the traits of its record."""
     traits = registry.find("loss", name).record.traits
-    return Term(name, _made(registry, config, "loss", name), weight, traits)
+    loss = _made(registry, config, "loss", name)
+    return Term(name, Detached(loss) if name in config.detached else loss, weight, traits)
 
 
 def _made(registry: Registry, config: TrainConfig, kind: str, name: str) -> Any:

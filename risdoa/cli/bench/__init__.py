@@ -16,6 +16,10 @@ COMMANDS = {
     ),
     "growth": ("risdoa.cli.bench.growing:command", "Time sizes from small to large."),
     "loss": ("risdoa.cli.bench.losses:command", "Time the projection loss."),
+    "objectives": (
+        "risdoa.cli.bench.objectives:command",
+        "Compare what networks learn from different losses.",
+    ),
     "scan": ("risdoa.cli.bench.scanning:command", "Time the scan of a spectrum."),
     "recordings": (
         "risdoa.cli.bench.recordings:command",
