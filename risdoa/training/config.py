@@ -99,12 +99,13 @@ class TrainConfig(BaseModel):
             key = ".".join(str(part) for part in problem["loc"])
             hint = f"a training takes {', '.join(cls.model_fields)}"
             raise InputError(f"training option {key}: {problem['msg']}", hint) from error
-        absent = [name for name in config.detached if name not in config.weights()]
-        if absent:
-            raise InputError(
-                f"the loss {config.loss!r} has no term {absent[0]!r} to detach",
-                f"its terms are {', '.join(config.weights())}",
-            )
+        terms = config.weights()
+        for name in config.detached:
+            if name not in terms:
+                raise InputError(
+                    f"the loss {config.loss!r} has no term {name!r} to detach",
+                    f"its terms are {', '.join(terms)}",
+                )
         if config.batch_size % config.draws:
             raise InputError(
                 f"a batch of {config.batch_size} scenes cannot be drawn in {config.draws} parts",
