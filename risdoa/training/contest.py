@@ -158,24 +158,39 @@ def run_contest(
     Raises:
         InputError: for a name or an option that cannot be, or a run directory of another training.
     """
-    total = contest.steps * len(todo)
     for number, entry in enumerate(todo):
+        if entry.key in journal:
+            continue
+        if not budget.allows_another():
+            return
+        watch = _Watch(budget, number * contest.steps, len(todo) * contest.steps, progress)
+        try:
+            record = _outcome(contest, entry, folder / entry.key, discover(), watch)
+        except BudgetSpentError:
+            return
+        journal.add(entry.key, record)
+        log.info("%s: %.0f s of processor time so far", entry.key, budget.spent)
 
-        def told(step: int, _steps: int, before: int = number * contest.steps) -> None:
-            if progress is not None:
-                progress(before + step, total)
-            if budget.spent > budget.seconds:
-                raise BudgetSpentError
 
-        if entry.key not in journal:
-            if not budget.allows_another():
-                return
-            try:
-                record = _outcome(contest, entry, folder / entry.key, discover(), told)
-            except BudgetSpentError:
-                return
-            journal.add(entry.key, record)
-            log.info("%s: %.0f s of processor time so far", entry.key, budget.spent)
+@dataclass(frozen=True)
+class _Watch:
+    """Counts the steps of one training among those of all, and ends it where the budget does."""
+
+    budget: Budget
+    before: int
+    total: int
+    progress: Progress | None
+
+    def __call__(self, step: int, _steps: int) -> None:
+        """Hear of a step.
+
+        Raises:
+            BudgetSpentError: where the budget is spent.
+        """
+        if self.progress is not None:
+            self.progress(self.before + step, self.total)
+        if self.budget.spent > self.budget.seconds:
+            raise BudgetSpentError
 
 
 def _outcome(
