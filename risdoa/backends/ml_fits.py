@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,9 @@ NOISE_FLOOR = {torch.complex64: 1e-6, torch.complex128: 1e-10}
 
 ROUGH = 1e-5
 """What a descent within a search may leave, over the cost or the number of outputs."""
+
+HESSIAN_STEP = 1e-6
+"""Of differences of slopes, in rad, 1/m and log power: truncation (k·|p|·STEP) ~ 1e-5."""
 
 WEAKEST = 1e-4
 """Least power of a source, over that of the strongest, that a descent starts from."""
@@ -136,6 +140,23 @@ class Fit(ABC):
         """Return the sets of sources at a minimum that was reached from ``start``."""
 
     @abstractmethod
+    def evaluation(
+        self, problem: Problem, sets: int, sources: int
+    ) -> Callable[[Tensor, Tensor], Evaluation]:
+        """Return what evaluates ``sets`` points (rows, Q), given which of the sets they are."""
+
+    def hessian(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
+        """Return the second derivatives of the negative log-likelihood, (S, Q, Q)."""
+        scenes, size = end.point.shape
+        moves = HESSIAN_STEP * torch.eye(size, dtype=end.point.dtype, device=end.point.device)
+        points = torch.cat((end.point[:, None], end.point[:, None] + moves), 1).flatten(0, 1)
+        rows = torch.arange(len(points), device=points.device)
+        slopes = self.evaluation(problem, len(points), sources)(points, rows).gradient
+        slopes = slopes.view(scenes, 1 + size, size)
+        second = (slopes[:, 1:] - slopes[:, :1]) / HESSIAN_STEP
+        return (second + second.mT) / 2
+
+    @abstractmethod
     def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
         """Return the information at the minimum, positions first."""
 
@@ -166,17 +187,30 @@ class ConditionalFit(Fit):
         cost = beside.cost if beside.sources else mean_power(problem) * _outputs(problem)
         return self.gain(matched, beside)[0].amax(-1) / noise_left(problem, cost, beside.sources)
 
-    def minimum(
-        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
-    ) -> Minimum:
-        """Return the minimum over positions; see :meth:`Fit.minimum`."""
-        sources, rows = start.sources, Rows(problem, len(start.search))
-        low, high = problem.descent_bounds()
+    def evaluation(
+        self, problem: Problem, sets: int, sources: int
+    ) -> Callable[[Tensor, Tensor], Evaluation]:
+        """Return the residual energy of points; see :meth:`Fit.evaluation`."""
+        rows = Rows(problem, sets)
 
         def evaluate(point: Tensor, index: Tensor) -> Evaluation:
             found = conditional(grams(rows(index), point.unflatten(1, (sources, 3))))
             return found.to(torch.float64)
 
+        return evaluate
+
+    def hessian(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
+        """Return the second derivatives of the residual energy over the noise power left."""
+        left = noise_left(problem, end.cost, sources)
+        return super().hessian(problem, end, sources) / left[:, None, None]
+
+    def minimum(
+        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+    ) -> Minimum:
+        """Return the minimum over positions; see :meth:`Fit.minimum`."""
+        sources = start.sources
+        low, high = problem.descent_bounds()
+        evaluate = self.evaluation(problem, len(start.search), sources)
         first = start.search.flatten(1)
         bounds = low.repeat(sources), high.repeat(sources)
         return minimise(evaluate, first, *bounds, iterations, tolerance)
@@ -210,18 +244,11 @@ class StochasticFit(Fit):
         """Return the highest gain on the grid."""
         return self.gain(matched, beside)[0].amax(-1)
 
-    def minimum(
-        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
-    ) -> Minimum:
-        """Return the minimum over positions, powers and noise; see :meth:`Fit.minimum`."""
-        sources, rows = start.sources, Rows(problem, len(start.search))
-        low, high = problem.descent_bounds()
-        mean = mean_power(problem).repeat_interleave(len(start.search) // problem.scenes)
-        top = start.powers.sum(-1, keepdim=True).log().expand(-1, sources)
-        least = NOISE_FLOOR[problem.snapshots.values.dtype]
-        floor, ceiling = (least * mean).log()[:, None], mean.log()[:, None] + 2
-        lower = torch.cat((low.repeat(sources).expand(len(top), -1), top - 20, floor), -1)
-        upper = torch.cat((high.repeat(sources).expand(len(top), -1), top + 7, ceiling), -1)
+    def evaluation(
+        self, problem: Problem, sets: int, sources: int
+    ) -> Callable[[Tensor, Tensor], Evaluation]:
+        """Return the negative log-likelihood of points; see :meth:`Fit.evaluation`."""
+        rows = Rows(problem, sets)
 
         def evaluate(point: Tensor, index: Tensor) -> Evaluation:
             search = point[:, : 3 * sources].unflatten(1, (sources, 3))
@@ -229,6 +256,21 @@ class StochasticFit(Fit):
             powers = point[:, 3 * sources :].exp().to(stats.energy.dtype)
             return stochastic(stats, powers[:, :-1], powers[:, -1]).to(torch.float64)
 
+        return evaluate
+
+    def minimum(
+        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+    ) -> Minimum:
+        """Return the minimum over positions, powers and noise; see :meth:`Fit.minimum`."""
+        sources = start.sources
+        low, high = problem.descent_bounds()
+        mean = mean_power(problem).repeat_interleave(len(start.search) // problem.scenes)
+        top = start.powers.sum(-1, keepdim=True).log().expand(-1, sources)
+        least = NOISE_FLOOR[problem.snapshots.values.dtype]
+        floor, ceiling = (least * mean).log()[:, None], mean.log()[:, None] + 2
+        lower = torch.cat((low.repeat(sources).expand(len(top), -1), top - 20, floor), -1)
+        upper = torch.cat((high.repeat(sources).expand(len(top), -1), top + 7, ceiling), -1)
+        evaluate = self.evaluation(problem, len(start.search), sources)
         first = (start.search.flatten(1), start.powers.log(), start.noise.log()[:, None])
         scale = float(_outputs(problem))
         return minimise(

@@ -15,9 +15,11 @@ GLANCE, STEPS = 2, 4
 """Steps of the descents of all tries, and then of the more promising ones."""
 SHARE = 3
 """One of so many tries is descended further."""
-DOUBT, CERTAIN = 0.8, 60.0
+DOUBT, CERTAIN = 0.8, 30.0
 """Where the next best place is worth less than this part of the best, or so much less in
 log-likelihood, a source stays."""
+HOPELESS = 60.0
+"""A place that is worth so much less in log-likelihood than another is not tried."""
 PREPARED = 512 * 2**20
 """Bytes that the sensing of a batch may take, laid out for many products."""
 
@@ -34,7 +36,7 @@ class Effort:
         first: Peaks tried for the first source.
         further: Peaks tried for a further source beside each set of sources kept.
         anew: Peaks tried where a source was taken out.
-        kept: Sets of sources kept on the way.
+        kept: Sets of sources kept on the way, and half of them once all are inserted.
         sweeps: How often every source is taken out and inserted anew.
         around: Whether the grid points next to the highest peak are tried as well: two maxima may
             lie closer to each other than the grid shows.
@@ -77,6 +79,7 @@ def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: E
     part = problem.select(doubt)
     matched = matched.select(doubt, part)
     trial = _inserted_all(fit, part, matched, sources, effort)
+    trial = trial.best(len(doubt), -(-effort.kept // 2), _steps(matched) / 2)
     for _ in range(effort.sweeps):
         trial = _swept(fit, part, matched, trial, effort)[0]
     return found.replaced(doubt, trial.best(len(doubt), 1))
@@ -90,7 +93,8 @@ def _inserted_all(
     for number in range(sources):
         tries = effort.further if number else effort.first
         found, gain = _places(fit, matched, trial, tries)
-        grown = _inserted(matched, trial, _tried(found, gain, matched, effort), gain, new=True)
+        tried = _tried(found, gain, matched, effort, fit.unit(problem, trial))
+        grown = _inserted(matched, trial, tried, gain, new=True)
         trial = _descended(fit, problem, matched, grown, problem.scenes)
         trial = trial.best(problem.scenes, effort.kept, _steps(matched) / 2)
     return trial
@@ -149,15 +153,27 @@ def _places(
     return peaks(gain, matched.grid, tries), (gain, powers)
 
 
-def _tried(found: Peaks, scanned: tuple[Tensor, Tensor], matched: Matched, effort: Effort) -> Peaks:
-    """Return the places to try: the peaks, and with ``around`` the neighbours of the highest."""
-    if not effort.around:
-        return found
-    index = neighbours(matched.grid, found.points[:, :1])
-    points = matched.points[index].to(found.places)
-    heights = torch.take_along_dim(scanned[0], index, 1)
-    pairs = ((found.places, points), (found.heights, heights), (found.points, index))
-    return Peaks(*(torch.cat(pair, dim=1) for pair in pairs))
+def _tried(
+    found: Peaks, scanned: tuple[Tensor, Tensor], matched: Matched, effort: Effort, unit: Tensor
+) -> Peaks:
+    """Return the places to try: the peaks, and with ``around`` the neighbours of the highest.
+
+    As many as are hopeful in any of the sets: a place worth less than another by ``HOPELESS`` in
+    log-likelihood will not overtake it.
+    """
+    if effort.around:
+        index = neighbours(matched.grid, found.points[:, :1])
+        points = matched.points[index].to(found.places)
+        heights = torch.take_along_dim(scanned[0], index, 1)
+        pairs = ((found.places, points), (found.heights, heights), (found.points, index))
+        found = Peaks(*(torch.cat(pair, dim=1) for pair in pairs))
+    order = found.heights.argsort(dim=1, descending=True, stable=True)
+    ranked = torch.take_along_dim(found.heights, order, 1)
+    hopeful = (ranked[:, :1] - ranked <= HOPELESS * unit.to(ranked).unsqueeze(1)).sum(1)
+    order = order[:, : int(hopeful.max())]
+    places = torch.take_along_dim(found.places, order.unsqueeze(-1), 1)
+    others = (torch.take_along_dim(each, order, 1) for each in (found.heights, found.points))
+    return Peaks(places, *others)
 
 
 def _inserted(
@@ -195,14 +211,15 @@ def _anew(
     """
     others = trial.only([each for each in range(trial.sources) if each != source])
     found, scanned = _places(fit, matched, others, effort.anew)
-    scenes = _in_doubt(found, matched, trial.search[:, source], fit.unit(problem, trial))
+    unit = fit.unit(problem, trial)
+    scenes = _in_doubt(found, matched, trial.search[:, source], unit)
     if not len(scenes):
         return trial, scenes
     sets = len(trial.search) // problem.scenes
     rows = (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
     here = (scanned[0][rows], scanned[1][rows])
     chosen = Peaks(found.places[rows], found.heights[rows], found.points[rows])
-    tried = _tried(chosen, here, matched, effort)
+    tried = _tried(chosen, here, matched, effort, unit[rows])
     grown = _inserted(matched, others.rows(rows), tried, here, new=False)
     part = problem.select(scenes)
     moved = _descended(fit, part, matched, grown, len(rows)).best(len(rows), 1)

@@ -29,7 +29,7 @@ from risdoa.scan import Matched
 
 Likelihood = Literal["auto", "stochastic", "conditional"]
 
-BATCH = 32
+BATCH = 64
 """Scenes worked on at once: what is laid out for them stays near the cache."""
 
 
@@ -153,6 +153,8 @@ def _equations(problem: Problem) -> int:
 def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estimates:
     """Return estimates with error bars and the coordinates that are not observable.
 
+    Errors are H⁻¹FH⁻¹, H the realised and F the expected curvature: F⁻¹ covers too little with few
+    snapshots.
     The region counts as a uniform prior, whose information is added: it bounds the error bars where
     the data say nothing. A coordinate is unobservable when more than half of the prior's variance
     in φ, θ or w is left.
@@ -160,10 +162,12 @@ def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estima
     search = end.point[:, : 3 * sources].unflatten(1, (sources, 3))
     spread = _prior(problem)
     information = fit.information(problem, end, sources).clone()
-    information.diagonal(dim1=-2, dim2=-1)[:, : 3 * sources] += (1 / spread).repeat(sources)
+    hessian = fit.hessian(problem, end, sources)
+    for each in (information, hessian):
+        each.diagonal(dim1=-2, dim2=-1)[:, : 3 * sources] += (1 / spread).repeat(sources)
     at = torch.ones_like(search)
     variance = position_covariance(information, at, problem.free).diagonal(dim1=-2, dim2=-1)
-    errors = position_covariance(information, search, problem.free)
+    errors = position_covariance(information, search, problem.free, hessian)
     return replace(
         Estimates.at(problem.positions(search), end.cost),
         error_covariance=errors * _over_a_pole(search),

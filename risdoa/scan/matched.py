@@ -17,7 +17,7 @@ from risdoa.snapshots import sum_blocks
 
 FLOOR = 0.02
 """Least share of a vector that must be left beside the sources found so far."""
-MEMORY = 32 * 2**20
+MEMORY = 8 * 2**20
 """Bytes that one intermediate of a scan may take: few scenes at a time stay near the cache."""
 
 

@@ -11,7 +11,9 @@ from risdoa.sensing import RisCoded
 from risdoa.snapshots import sum_blocks
 
 CHUNK = 8 * 2**20
-"""Bytes that one intermediate may take: a few scenes at a time stay in the cache."""
+"""Bytes that one intermediate may take: a few scenes at a time."""
+CACHE = 2**19
+"""Bytes of a few rows of these scenes, which stay in the cache and in memory that is at hand."""
 
 
 def block_norms(problem: Problem, table: SteeringTable) -> Tensor:
@@ -84,8 +86,14 @@ def _by_lines(sensing: RisCoded, along_y: Tensor, products: Tensor) -> Tensor:
         for each in (sensing.channel, sensing.codes)
     )
     coded = codes.movedim(-2, 0).unsqueeze(-2) * channel.movedim(-2, 0).unsqueeze(-3)
-    lines = (along_y @ coded.flatten(1)).unflatten(1, (-1, *coded.shape[-2:]))
-    gram = torch.view_as_real(lines.mH @ lines).reshape(rows, -1, products.shape[1])
-    length = codes.shape[-3]
-    norms: Tensor = (gram @ products).unflatten(1, (-1, length)).movedim(0, 2)
-    return norms
+    flat, length = coded.flatten(1), codes.shape[-3]
+    few = max(1, CACHE // (8 * flat.shape[1]))
+    norms = products.new_empty((rows, coded.shape[1] * length, products.shape[2]))
+    for line, weights, place in zip(
+        along_y.split(few), products.split(few), norms.split(few), strict=True
+    ):
+        lines = (line @ flat).unflatten(1, (-1, *coded.shape[-2:]))
+        gram = torch.view_as_real(lines.mH @ lines).reshape(*place.shape[:2], -1)
+        torch.bmm(gram, weights, out=place)
+    apart: Tensor = norms.unflatten(1, (-1, length)).movedim(0, 2)
+    return apart

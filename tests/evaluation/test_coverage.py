@@ -10,10 +10,12 @@ import torch
 
 from risdoa.backends.base import Backend
 from risdoa.backends.music import Music
+from risdoa.backends.nf_mle import NfMle
 from risdoa.errors import InputError
 from risdoa.evaluation.comparison import Setup
 from risdoa.evaluation.coverage import coverage
 from risdoa.problem import Estimates
+from risdoa.scenarios.canonical import Canonical
 from risdoa.scenarios.digital import Digital
 
 SPREAD = torch.tensor([[4.0, 1.5, 0.6], [1.5, 2.0, -0.5], [0.6, -0.5, 1.0]]).double() * 1e-6
@@ -115,3 +117,13 @@ def test_where_nothing_counts_there_is_no_rate():
 def test_a_backend_without_error_bars_is_refused():
     with pytest.raises(InputError, match="error bars"):
         coverage(Setup(Digital(nx=4, ny=4), (20.0,), (1,), 2, 0), Music(), 0.9)
+
+
+# 88 % are covered; the inverse of the curvature that is expected alone would cover 79 %. 1.8 % is
+# the standard deviation over 300 sources.
+@pytest.mark.statistical
+def test_the_error_bars_of_maximum_likelihood_cover_with_few_snapshots():
+    setup = Setup(Canonical(), (10.0,), (3,), 150, 3, bound="deterministic")
+    found = coverage(setup, NfMle("conditional"), 0.9)[0]
+    assert found.counted > 250
+    assert found.covered / found.counted > 0.83
