@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -13,7 +14,10 @@ from risdoa.backends.nf_mle import NfMle
 from risdoa.evaluation.comparison import Progress, Setup
 from risdoa.evaluation.metrics import Scores, rate_interval
 from risdoa.problem import Estimates, Problem, Truth
+from risdoa.threads import side_by_side
 
+AT_ONCE = 16
+"""Chunks of scenes that are handed to the threads at once."""
 MISSED = 0.1
 """A start at the truth that gains more than this in log-likelihood shows a failure."""
 
@@ -63,12 +67,14 @@ def search_failures(
     done = 0
     for count, level in points:
         tally, seconds = torch.zeros(3, dtype=torch.int64), 0.0
-        for problem, truth in setup.chunks(level, count):
+        chunks = setup.chunks(level, count)
+        while some := list(islice(chunks, AT_ONCE)):
             begun = time.perf_counter()
-            found = backend(problem, None, None)
+            found = side_by_side(lambda chunk: backend(chunk[0], None, None), some)
             seconds += time.perf_counter() - begun
-            tally += _counted(backend, problem, truth, found)
-            done += problem.scenes
+            for (problem, truth), each in zip(some, found, strict=True):
+                tally += _counted(backend, problem, truth, each)
+                done += problem.scenes
             if progress is not None:
                 progress(done, setup.trials * len(points))
         failed, off, left = tally.tolist()
