@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from risdoa.checkpoints import find_weights, read_checkpoint
 from risdoa.conventions import RAD_PER_DEG
 from risdoa.counting import FALSE_ALARM, count_sources
 from risdoa.errors import InputError
@@ -99,7 +100,7 @@ def estimate(
     Raises:
         InputError: if something is missing, damaged, unknown or impossible.
     """
-    chosen = replace(method or Method(), **choices)
+    chosen = _with_its_model(replace(method or Method(), **choices))
     registry = registry or Registry.discover()
     if isinstance(source, str | os.PathLike):
         settings = chosen.settings
@@ -127,6 +128,7 @@ def estimate(
 
 def run(problem: Problem, method: Method, registry: Registry) -> Estimates:
     """Return the estimates of a method for a problem."""
+    method = _with_its_model(method)
     chain = build_chain(
         registry,
         model=method.covariance,
@@ -135,6 +137,13 @@ def run(problem: Problem, method: Method, registry: Registry) -> Estimates:
         checkpoint=method.checkpoint,
     )
     return chain(problem)
+
+
+def _with_its_model(method: Method) -> Method:
+    """Return the method with the model that its checkpoint holds, where none is named."""
+    if method.checkpoint is None or method.model is not None:
+        return method
+    return replace(method, model=read_checkpoint(find_weights(method.checkpoint))[1].model)
 
 
 def _counted(problem: Problem, method: Method, registry: Registry) -> tuple[Problem, Estimates]:

@@ -124,9 +124,14 @@ class Covariance:
         return self.scaled(mean.clamp_min(torch.finfo(mean.dtype).tiny).reciprocal())
 
     def unit_trace(self) -> Covariance:
-        """Return R/tr R; a zero covariance stays zero."""
-        trace = self.trace()
-        return self.scaled(trace.clamp_min(torch.finfo(trace.dtype).tiny).reciprocal())
+        """Return R/tr R; a zero covariance stays zero.
+
+        In two steps, the first without gradient: 1/tr² of a small R has no place in float32.
+        """
+        trace = self.trace().detach()
+        near = self.scaled(trace.clamp_min(torch.finfo(trace.dtype).tiny).reciprocal())
+        left = near.trace()
+        return near.scaled(torch.where(left > 0, left, torch.ones_like(left)).reciprocal())
 
     def shrunk(self, alpha: float) -> Covariance:
         """Return (1 - α)R + α tr(R)/N · I."""

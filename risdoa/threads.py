@@ -22,7 +22,8 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> l
 
     Each item then has one thread: many small operations gain nothing from sharing their loops, and
     all from running beside other batches. Results do not depend on the number of threads. Nothing
-    is recorded for gradients.
+    is recorded for gradients. A scope of autocast around the call does not reach the other threads,
+    and threads of others that first use torch meanwhile begin with one thread.
     """
     quiet = torch.no_grad()(function)
     workers = min(torch.get_num_threads(), len(items))

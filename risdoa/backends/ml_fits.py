@@ -179,13 +179,11 @@ class ConditionalFit(Fit):
 
     def unit(self, problem: Problem, trial: Trial) -> Tensor:
         """Return the noise power that is left, by degrees of freedom."""
-        return noise_left(problem, trial.cost, trial.sources)
+        return noise_left(problem, _residual(problem, trial), trial.sources)
 
     def evidence(self, matched: Matched, beside: Trial) -> Tensor:
         """Return the most energy that a further source explains, over the noise power left."""
-        problem = matched.problem
-        cost = beside.cost if beside.sources else mean_power(problem) * _outputs(problem)
-        return self.gain(matched, beside)[0].amax(-1) / noise_left(problem, cost, beside.sources)
+        return self.gain(matched, beside)[0].amax(-1) / self.unit(matched.problem, beside)
 
     def evaluation(
         self, problem: Problem, sets: int, sources: int
@@ -296,6 +294,11 @@ class StochasticFit(Fit):
 def _outputs(problem: Problem) -> int:
     """Return L·M, the number of measurements of a scene."""
     return problem.snapshots.count * problem.snapshots.outputs
+
+
+def _residual(problem: Problem, trial: Trial) -> Tensor:
+    """Return the energy that sources leave: all of it where there are none."""
+    return trial.cost if trial.sources else mean_power(problem) * _outputs(problem)
 
 
 def noise_left(problem: Problem, residual: Tensor, sources: int) -> Tensor:

@@ -237,7 +237,9 @@ def _in_doubt(found: Peaks, matched: Matched, place: Tensor, unit: Tensor) -> Te
         place: (S·C, 3) in (φ, θ, w). unit: (S·C,), what is worth one unit of log-likelihood.
     """
     off = _steps_apart(matched, found.places[:, 0], place)
-    best, next_best = found.heights[:, 0], found.heights[:, 1:].amax(-1)
+    stand_in = found.points == found.points[:, :1]
+    best = found.heights[:, 0]
+    next_best = torch.where(stand_in, -torch.inf, found.heights).amax(-1)
     less = (next_best < DOUBT * best) | (best - next_best > CERTAIN * unit)
     clear = (off < 1.5) & less
     return torch.nonzero(~clear.unflatten(0, (matched.problem.scenes, -1)).all(-1)).squeeze(-1)

@@ -139,9 +139,18 @@ class NfMle(BatchedBackend):
         matched = Matched.prepare(problem, grid)
         found = search(fit, problem, matched, sources, self.effort)
         if given is not None and start is not None:
-            told = fit.descended(problem, trial_at(problem, given), 2 * STEPS)
-            found = told.where((told.cost < found.cost) & start.valid.all(-1), found)
+            found = self._or_given(problem, given, start.valid.all(-1), found, fit)
         return found, matched.table.notes
+
+    def _or_given(
+        self, problem: Problem, given: Tensor, complete: Tensor, found: Trial, fit: Fit
+    ) -> Trial:
+        """Return the start given where it is complete: always without search, or if it leads."""
+        told = trial_at(problem, given)
+        if not self.search:
+            return told.where(complete, found)
+        told = fit.descended(problem, told, 2 * STEPS)
+        return told.where((told.cost < found.cost) & complete, found)
 
 
 def _equations(problem: Problem) -> int:
@@ -154,7 +163,7 @@ def _estimates(problem: Problem, end: Minimum, fit: Fit, sources: int) -> Estima
     """Return estimates with error bars and the coordinates that are not observable.
 
     Errors are H⁻¹FH⁻¹, H the realised and F the expected curvature: F⁻¹ covers too little with few
-    snapshots.
+    snapshots. Where H bends less than a quarter of F, a quarter is believed.
     The region counts as a uniform prior, whose information is added: it bounds the error bars where
     the data say nothing. A coordinate is unobservable when more than half of the prior's variance
     in φ, θ or w is left.

@@ -14,6 +14,7 @@ one minimum to another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -79,7 +80,10 @@ class BiasCell:
     sqrt_crb: Tensor
 
     def worst(self) -> float:
-        """Return the largest |bias|/√CRB of *polished* in azimuth, elevation and 1/r."""
+        """Return the largest |bias|/√CRB of *polished* in azimuth, elevation and 1/r.
+
+        Not a number where all draws are outliers.
+        """
         return float((self.polished / self.sqrt_crb)[[0, 1, 3]].abs().amax())
 
     def row(self) -> dict[str, object]:
@@ -88,7 +92,10 @@ class BiasCell:
         row: dict[str, object] = dict(zip(names, self.place, strict=False))
         row |= {"draws": self.draws, "outliers": self.outliers}
         for name in ("polished", "approximate", "predicted", "sqrt_crb"):
-            row[name] = dict(zip(names, getattr(self, name).tolist(), strict=True))
+            values = [
+                each if math.isfinite(each) else None for each in getattr(self, name).tolist()
+            ]
+            row[name] = dict(zip(names, values, strict=True))
         return row
 
 

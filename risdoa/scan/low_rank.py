@@ -17,6 +17,9 @@ from risdoa.steering.base import Steering
 LOSS = 0.01
 """The most that a sum may lose of the energy of a steering vector, 0.04 dB."""
 
+ROUNDING = 1e-6
+"""A loss that single precision cannot tell from none: nothing to be said of it."""
+
 GAIN = 0.5
 """Operations of a scan by sums, over those of a direct one, that are worth making the sums."""
 
@@ -65,6 +68,8 @@ class LowRankTable(SteeringTable):
     @property
     def notes(self) -> tuple[str, ...]:
         """Say what the scan stands on."""
+        if self.lost < ROUNDING:
+            return ()
         decibels = -10 * math.log10(1 - min(self.lost, 0.5))
         return (
             f"the scan takes the steering model for a sum of {self.rank} products of two lines, "

@@ -27,7 +27,8 @@ def block_norms(problem: Problem, table: SteeringTable) -> Tensor:
     if not isinstance(sensing, RisCoded):
         return _of_the_array(problem)
     sensing = sensing.to(None, torch.complex64)
-    shared = sensing.channel.ndim == 2 and sensing.codes.ndim == 2
+    one_sensing = sensing.channel.ndim == 2 and sensing.codes.ndim == 2
+    shared = one_sensing and problem.array.scenes is None
     scenes = torch.arange(1 if shared else problem.scenes, device=blocks.device)
     lines = _lines(table, snapshots.outputs)
     width = table.columns if lines is None else lines[0].shape[1]

@@ -31,3 +31,16 @@ def test_wrong_use_is_refused(cli, wrong):
     outcome = cli("bench", "bias", *wrong)
     assert outcome.code == 2
     assert outcome.err.startswith("error: ")
+
+
+def test_a_place_without_inliers_has_no_bias(cli):
+    small = ["--set", "spherical-data.nx=2", "--set", "spherical-data.ny=2"]
+    small += ["--set", "spherical-data.snapshots=4"]
+    points = ["--draws", "1", "--ranges", "5", "--snr", "-40"]
+    outcome = cli("bench", "bias", *small, *points, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    places = json.loads(outcome.out)["places"]
+    lost = [place for place in places if place["outliers"] == place["draws"]]
+    assert lost
+    assert all(place["polished"]["azimuth_deg"] is None for place in lost)
+    assert cli("bench", "bias", *small, *points).code == 0

@@ -269,3 +269,9 @@ def test_a_recording_of_a_moved_array_moves_the_source(registry):
     second = risdoa.estimate(moved, registry=registry).estimates.positions[0, 0]
     difference = (cartesian(second) - cartesian(first)).numpy()
     np.testing.assert_allclose(difference, shift, atol=0.02)  # 40 dB at 2 m
+
+
+def test_a_checkpoint_brings_its_model_and_a_missing_one_is_refused(registry, tmp_path):
+    recording = recording_from(scene(1, snr_db=20.0).problem)
+    with pytest.raises(InputError, match="nothing-here"):
+        risdoa.estimate(recording, registry=registry, checkpoint=tmp_path / "nothing-here")

@@ -150,7 +150,7 @@ def test_no_longer_search_ends_lower(sources):
     truth = replace(truth, problem=replace(truth.problem, steering=Spherical()))
     found = bounds.pseudo_true(truth, Canonical())
     told = misinformed(truth, signals_of(truth), Canonical())
-    longer = NfMle("conditional", starts=16, kept=4, sweeps=2)
+    longer = NfMle("conditional", starts=32, kept=8, sweeps=2)
     others = longer(changed(told, region=around(told)), None, None).positions
     mine, theirs = (cost(told, invert_range(each)).cost for each in (found.positions, others))
     energy = told.snapshots.values.abs().square().sum((1, 2))

@@ -434,3 +434,19 @@ def test_the_search_rarely_ends_above_a_start_at_the_truth(sources, failures):
     best = from_the_truth(problem, truth)
     found = NfMle()(problem, None, None).objective
     assert int((found > best + 0.01).sum()) <= failures
+
+
+def test_the_least_effort_works_at_low_snr():
+    problem, _ = CanonicalScenario(6, 6, 8, 8).sample(8, generator(3), sources=2, snr_db=-5.0)
+    found = NfMle(starts=1, kept=1)(problem, None, None)
+    assert bool(found.objective.isfinite().all())
+
+
+def test_without_search_a_start_is_trusted_whatever_the_others_lack():
+    problem, truth = CanonicalScenario(6, 6, 8, 8).sample(6, generator(4), sources=2, snr_db=0.0)
+    start = Estimates.at(truth.positions, torch.zeros(6))
+    alone = NfMle(search=False)(problem, None, start)
+    valid = start.valid.clone()
+    valid[5, 1] = False
+    lacking = NfMle(search=False)(problem, None, replace(start, valid=valid))
+    torch.testing.assert_close(lacking.positions[:5], alone.positions[:5])

@@ -23,25 +23,44 @@ GRID = Grid(
 
 
 def expected(problem, sensing):
-    seen = sensing.matrix() @ problem.steering(problem.array, GRID.positions())
+    matrix, steering = sensing.matrix(), problem.steering(problem.array, GRID.positions())
+    matrix = matrix if matrix.ndim == 4 else matrix.unsqueeze(0)
+    seen = matrix @ (steering if steering.ndim == 2 else steering.unsqueeze(1))
     norms = (seen.abs() ** 2).sum(-2)
     blocks = problem.snapshots.block_index
     return torch.stack([norms[:, blocks == block].sum(1) for block in blocks.unique()], dim=1)
 
 
 @pytest.mark.parametrize("labels", SHARING.values(), ids=SHARING.keys())
-@pytest.mark.parametrize("shared", ["nothing", "channel", "codes"])
+@pytest.mark.parametrize("shared", ["nothing", "channel", "codes", "both"])
 @pytest.mark.parametrize(("outputs", "rows"), [(8, 6), (2, 6), (8, 1)], ids=["gram", "few", "line"])
 def test_the_norms_are_those_of_the_products(labels, shared, outputs, rows, monkeypatch):
     known = scene(1, scenes=3, blocks=labels, array=Array.planar(6, rows, 0.3), outputs=outputs)
     problem, length, elements = known.problem, known.problem.snapshots.count, 6 * rows
     monkeypatch.setattr(module, "CHUNK", 1)
     sensing = RisCoded(
-        normal((*(() if shared == "channel" else (3,)), outputs, elements), 1),
-        normal((*(() if shared == "codes" else (3,)), length, elements), 2),
+        normal((*(() if shared in {"channel", "both"} else (3,)), outputs, elements), 1),
+        normal((*(() if shared in {"codes", "both"} else (3,)), length, elements), 2),
     )
     problem = changed(problem, snapshots=changed(problem.snapshots, sensing=sensing))
     table = steering_table(problem.steering, problem.array, GRID)
     found = block_norms(problem, table).flatten(2).to(torch.float64)
     reference = expected(problem, sensing)
+    torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))
+
+
+def test_arrays_of_their_own_have_norms_of_their_own_behind_one_surface():
+    known = scene(1, scenes=3, outputs=4)
+    problem, elements = known.problem, known.problem.array.count
+    gains = 1 + 0.5 * normal((3, elements), 5)
+    sensing = RisCoded(normal((4, elements), 1), normal((problem.snapshots.count, elements), 2))
+    problem = changed(
+        problem,
+        array=changed(problem.array, gains=gains),
+        snapshots=changed(problem.snapshots, sensing=sensing),
+    )
+    table = steering_table(problem.steering, problem.array, GRID)
+    found = block_norms(problem, table).flatten(2).to(torch.float64)
+    reference = expected(problem, sensing)
+    assert found.shape[0] == 3
     torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))

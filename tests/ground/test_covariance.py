@@ -144,3 +144,17 @@ def test_the_squared_norm_has_a_finite_gradient_at_zero():
         squared_norm(zero).sum().backward()
         assert zero.grad is not None
         assert float(zero.grad.abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("level", [1e-16, 1e-12, 1.0, 1e12, 1e16])
+def test_a_unit_trace_has_finite_gradients_at_every_level(level):
+    """1/tr² of entries of 1e-12 does not fit into single precision, nor does tr² of 1e12."""
+    generator = torch.Generator().manual_seed(0)
+    factor = level * torch.randn(2, 6, 3, generator=generator, dtype=torch.complex64)
+    factor.requires_grad_()
+    unit = Covariance(factor).unit_trace()
+    weights = torch.arange(1, 4)
+    (unit.factor.abs().square() * weights).sum().backward()
+    assert bool(torch.view_as_real(factor.grad).isfinite().all())
+    assert float(torch.view_as_real(factor.grad).abs().max()) > 0
+    assert unit.trace().tolist() == pytest.approx([1.0, 1.0], rel=1e-5)

@@ -111,8 +111,9 @@ def command(
     echo_table(HEADERS, [line for cell in cells for line in _lines(cell)], title=title)
     click.echo(click.wrap_text(LEGEND, width=80))
     total = sum(cell.draws for cell in cells)
+    worst = max((cell.worst() for cell in cells if cell.outliers < cell.draws), default=math.nan)
     click.echo(
-        f"polished: largest |bias| {max(cell.worst() for cell in cells):.2f} √CRB (standard error "
+        f"polished: largest |bias| {worst:.2f} √CRB (standard error "
         f"{1 / math.sqrt(draws):.2f}), {sum(cell.outliers for cell in cells)} outliers in {total}"
     )
 
@@ -129,7 +130,7 @@ def _lines(cell: BiasCell) -> list[tuple[str, ...]]:
                 f"{cell.place[2]:g}" if first else "",
                 f"{cell.place[0]:g}, {cell.place[1]:g}" if first else "",
                 name,
-                *(f"{value:.3f}" for value in values[:3].tolist()),
+                *(f"{each:.3f}" if math.isfinite(each) else "-" for each in values[:3].tolist()),
                 "/".join(map(_ratio, ratios)),
             )
         )
@@ -137,4 +138,6 @@ def _lines(cell: BiasCell) -> list[tuple[str, ...]]:
 
 
 def _ratio(value: float) -> str:
+    if not math.isfinite(value):
+        return "-"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"

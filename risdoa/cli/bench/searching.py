@@ -34,7 +34,7 @@ SCHEMA = "risdoa.bench-search/1"
     "search",
     epilog=examples(
         "risdoa bench search --snr 10 --sources 1 --trials 20",
-        "risdoa bench search --snr 10 --trials 20 --set nf-mle.starts=16 --json",
+        "risdoa bench search --snr 10 --trials 20 --set nf-mle.starts=4 --json",
     ),
 )
 @scenario_option
