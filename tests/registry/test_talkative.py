@@ -103,7 +103,7 @@ def test_training_with_them_makes_whole_json(talk, tmp_path):
 
 def test_comparing_them_makes_whole_json(talk):
     words = ["--scenario", "talk", "--trials", 2, "--snr", 10, "--method", "talk:music,talk@talk"]
-    assert len(whole(talk("compare", *words, "--json"))["rows"]) == 3
+    assert len(whole(talk("compare", *words, "--json"))["rows"]) == 4
 
 
 def test_listing_and_checking_them_makes_whole_json(talk):
