@@ -22,8 +22,6 @@ HOPELESS = 60.0
 """A place that is worth so much less in log-likelihood than another is not tried."""
 PREPARED = 512 * 2**20
 """Bytes that the sensing of a batch may take, laid out for many products."""
-
-
 NEW_NOISE = 0.1
 """Least share of the noise power that a new source leaves."""
 

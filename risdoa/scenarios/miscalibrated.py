@@ -14,7 +14,7 @@ from risdoa.problem import Problem, Truth
 from risdoa.scenarios.canonical import Canonical, CodeKind
 from risdoa.scenarios.channels import STATION_ANGLE
 from risdoa.scenarios.draws import complex_normal, uniform
-from risdoa.scenarios.simulation import mean_power, source_signals
+from risdoa.scenarios.simulation import mean_power, noise_free, source_signals, with_noise
 from risdoa.sensing import RisCoded
 from risdoa.snapshots import Snapshots
 from risdoa.steering.base import Steering
@@ -108,11 +108,9 @@ class Miscalibrated(Canonical):
         signals = source_signals(powers, self.snapshots, generator)
         real = self.real_array(count, nominal, generator)
         steering = self.data_steering()(real, positions)
-        clean = there.forward(signals @ steering.transpose(-1, -2))
+        clean = noise_free(signals, steering, there)
         clean = clean + self._direct(signals, clean, generator)
-        noise_power = mean_power(clean) / 10 ** (self._snr(count, snr_db, generator) / 10)
-        noise = complex_normal(tuple(clean.shape), generator)
-        values = clean + noise * noise_power.sqrt()[:, None, None]
+        values, noise_power = with_noise(clean, self._snr(count, snr_db, generator), generator)
         region = self.region().to(generator.device)
         snapshots = Snapshots(values, told, None, noise_power)
         problem = Problem(snapshots, nominal, CanonicalSteering(), region, mask.sum(-1))

@@ -38,14 +38,23 @@ def simulate(
         Returns snapshots (S, L, M) with their noise power (S,), and signals (S, L, K).
     """
     signals = source_signals(powers, snapshots, generator, blocks)
-    clean = _noise_free(signals, steering(array, positions), sensing)
-    noise_power = mean_power(clean) / 10 ** (snr_db / 10)
-    noise = complex_normal(tuple(clean.shape), generator)
-    values = clean + noise.mul_(noise_power.sqrt()[:, None, None])
+    clean = noise_free(signals, steering(array, positions), sensing)
+    values, noise_power = with_noise(clean, snr_db, generator)
     return Snapshots(values, sensing, blocks, noise_power), signals
 
 
-def _noise_free(signals: Tensor, steering: Tensor, sensing: Sensing) -> Tensor:
+def with_noise(clean: Tensor, snr_db: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return y + n and σ²: n ~ CN(0, σ²I), σ² = mean|y|²/10^(SNR/10) in every scene.
+
+    Shapes:
+        clean: (S, L, M). snr_db: (S,) dB. Returns (S, L, M) and (S,).
+    """
+    noise_power = mean_power(clean) / 10 ** (snr_db / 10)
+    noise = complex_normal(tuple(clean.shape), generator)
+    return clean + noise.mul_(noise_power.sqrt()[:, None, None]), noise_power
+
+
+def noise_free(signals: Tensor, steering: Tensor, sensing: Sensing) -> Tensor:
     """Return G_l A s_l, a few scenes at a time: fields of many would leave the cache.
 
     Shapes:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
-
-import torch
 
 from risdoa.errors import UnknownNameError
 from risdoa.registry.containment import Failure, attempt
 from risdoa.testing.failures import ContractError, input_of
 from risdoa.testing.subject import Subject
+from risdoa.threads import torch_threads
 
 HOMES = {
     "steering": (
@@ -127,7 +125,7 @@ def run_checks(subject: Subject) -> Iterator[Outcome]:
 def run_check(each: Check, subject: Subject) -> Outcome:
     """Return the outcome of one check."""
     begun = time.perf_counter()
-    with _one_thread():
+    with torch_threads(1):  # on small problems several wait for each other, most on busy cores
         result = attempt(lambda: each(subject))
     seconds = time.perf_counter() - begun
     if not isinstance(result, Failure):
@@ -138,17 +136,3 @@ def run_check(each: Check, subject: Subject) -> Outcome:
     if isinstance(error, ContractError):
         expected, came = error.expected, error.came
     return Outcome(each.name, "failed", each.summary, seconds, expected, came, case)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: on small problems several wait for each other, most on busy cores.
-
-    The checks of a backend then take a fifth of the time where two cores have six processes to run.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

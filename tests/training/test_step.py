@@ -28,8 +28,10 @@ class Factor(nn.Module):
 
     def __init__(self, scenes):
         super().__init__()
-        self.backbone = nn.Linear(1, 16, bias=False)
-        self.head = nn.Linear(16, 32, bias=False)
+        with torch.random.fork_rng(devices=[]):
+            torch.random.manual_seed(0)  # layers draw from the global generator
+            self.backbone = nn.Linear(1, 16, bias=False)
+            self.head = nn.Linear(16, 32, bias=False)
         self.scenes = scenes
 
     def forward(self, problem):
