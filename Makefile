@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` shows what risdoa does, `make test` shows that it works.
 # Both set up .venv/ first; a second run finds the stamp and goes straight to work.
 
-.PHONY: install test check demo peers clean distclean
+.PHONY: install test check explore demo peers clean distclean
 
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -13,7 +13,9 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 # Every distribution in plugins/ is installed, except those that say they are not.
 ALL_PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PLUGINS := $(filter-out $(patsubst %/.not-in-install,%,$(wildcard plugins/*/.not-in-install)),$(ALL_PLUGINS))
-PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 \
+# One order and one set of drawn examples, so that a run can be repeated; `make explore` draws others.
+SEED ?= 1
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --randomly-seed=$(SEED) $(EXPLORE) \
 	$(addprefix --ignore=,$(filter-out $(PLUGINS),$(ALL_PLUGINS)))
 
 STAMP := .venv/.installed-$(shell echo $(PLUGINS) | cksum | cut -d ' ' -f 1)
@@ -43,6 +45,9 @@ check: install
 	.venv/bin/mypy risdoa $(filter-out %/tests,$(PLUGIN_CODE))
 	.venv/bin/lint-imports
 	$(PYTEST) -m "slow or statistical"
+
+explore: install
+	$(MAKE) test SEED=$$(date +%s) EXPLORE=--hypothesis-profile=explore
 
 demo: install
 	.venv/bin/risdoa demo

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import settings
 
 os.environ["MPLBACKEND"] = "Agg"
-settings.register_profile("risdoa", deadline=None, print_blob=True)
-settings.load_profile("risdoa")
+settings.register_profile("repeatable", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 
 from risdoa.covariance import Covariance
-from risdoa.losses.subspace_distance import Chordal, Geodesic
+from risdoa.losses.subspace_distance import EDGE, Chordal, Geodesic
 from risdoa.subspace import complement_qr, orthonormal_basis
 from risdoa.testing.strategies import seeds
 from tests.losses.scenes import covariance, positions, truth_at, truth_of
@@ -31,8 +31,10 @@ def test_they_are_functions_of_the_principal_angles(seed, sources, load):
         vectors = torch.linalg.eigh(predicted.dense()[scene])[1][:, -columns.shape[1] :].numpy()
         angles = torch.from_numpy(subspace_angles(columns, vectors))
         assert float(found[Chordal][scene]) == pytest.approx(float(angles.sin().square().mean()))
-        expected = pytest.approx(float(angles.square().mean()), rel=1e-4)  # what EDGE costs
-        assert float(found[Geodesic][scene]) == expected
+        curved = torch.asin(angles.sin() * math.sqrt(1 - EDGE)).square().mean()
+        assert float(found[Geodesic][scene]) == pytest.approx(float(curved), rel=1e-6)
+        cost = float(angles.square().mean() - curved)
+        assert 0 <= cost <= math.pi * math.sqrt(EDGE)
 
 
 def turned(angle):
