@@ -15,8 +15,9 @@ one minimum to another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from risdoa.backends.nf_mle import NfMle
 from risdoa.bounds.pseudo_true import around
 from risdoa.conventions import to_radians
 from risdoa.evaluation.comparison import CHUNK, point_seed
+from risdoa.evaluation.journal import Journal
 from risdoa.evaluation.limits import bound_of
 from risdoa.evaluation.metrics import Reference, Scores
 from risdoa.frozen import changed
@@ -40,6 +42,8 @@ PREDICTED = CHUNK
 """Draws over which the pseudo-true bias is predicted."""
 SHOWN = (0, 1, 2, 3)
 """Azimuth, elevation, range and inverse range among the errors of scores."""
+NAMES = ("azimuth_deg", "elevation_deg", "range_m", "inverse_range_per_m")
+FIGURES = ("polished", "approximate", "predicted", "sqrt_crb")
 
 Progress = Callable[[int, int], None]
 
@@ -88,28 +92,44 @@ class BiasCell:
 
     def row(self) -> dict[str, object]:
         """Return one row of ``risdoa.bias/1``."""
-        names = ("azimuth_deg", "elevation_deg", "range_m", "inverse_range_per_m")
-        row: dict[str, object] = dict(zip(names, self.place, strict=False))
+        row: dict[str, object] = dict(zip(NAMES, self.place, strict=False))
         row |= {"draws": self.draws, "outliers": self.outliers}
-        for name in ("polished", "approximate", "predicted", "sqrt_crb"):
-            values = [
-                each if math.isfinite(each) else None for each in getattr(self, name).tolist()
-            ]
-            row[name] = dict(zip(names, values, strict=True))
+        for figure in FIGURES:
+            values = getattr(self, figure).tolist()
+            known = [value if math.isfinite(value) else None for value in values]
+            row[figure] = dict(zip(NAMES, known, strict=True))
         return row
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return the place whose row this is."""
+        azimuth, elevation, distance = (float(row[name]) for name in NAMES[:3])
+        every = [
+            [math.nan if row[figure][name] is None else row[figure][name] for name in NAMES]
+            for figure in FIGURES
+        ]
+        figures = torch.tensor(every, dtype=torch.float64)
+        return cls((azimuth, elevation, distance), row["draws"], row["outliers"], *figures)
 
 
 def biases(
-    setting: Setting, ranges: Sequence[float], progress: Progress | None = None
+    setting: Setting,
+    ranges: Sequence[float],
+    journal: Journal,
+    progress: Progress | None = None,
 ) -> list[BiasCell]:
-    """Return the biases at every range in every direction."""
+    """Return the biases at every range in every direction, those of the journal included."""
     places = [(*direction, distance) for distance in ranges for direction in DIRECTIONS]
-    cells = []
     for index, place in enumerate(places):
-        cells.append(_cell(setting, place, index))
+        if _key(place) not in journal:
+            journal.add(_key(place), _cell(setting, place, index).row())
         if progress is not None:
             progress(index + 1, len(places))
-    return cells
+    return [BiasCell.from_row(journal.records[_key(place)]) for place in places]
+
+
+def _key(place: tuple[float, float, float]) -> str:
+    return " ".join(f"{name}={value:g}" for name, value in zip(NAMES, place, strict=False))
 
 
 def _cell(setting: Setting, place: tuple[float, float, float], index: int) -> BiasCell:

@@ -26,6 +26,16 @@ def test_the_table_fits_and_names_the_models(cli):
     assert "largest |bias|" in outcome.out
 
 
+def test_what_was_kept_is_of_the_same_measurement(cli, tmp_path):
+    call = ["bench", "bias", *SMALL, "--ranges", "2", "--out", str(tmp_path), "--json"]
+    first = cli(*call)
+    assert first.code == 0
+    assert len((tmp_path / "bias.jsonl").read_text().splitlines()) == 6
+    assert cli(*call).out == first.out
+    other = cli(*call, "--seed", "1")
+    assert (other.code, "another setup" in other.err) == (2, True)
+
+
 @pytest.mark.parametrize("wrong", [["--ranges", "0"], ["--draws", "0"], ["--set", "music.zoom=2"]])
 def test_wrong_use_is_refused(cli, wrong):
     outcome = cli("bench", "bias", *wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -64,6 +65,12 @@ LEGEND = (
 @click.option(
     "--draws", type=click.IntRange(min=1), default=100, show_default=True, help="Draws a place."
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep finished places in DIR, and go on from there.",
+)
 @seed_option
 @set_option
 @json_flag
@@ -73,6 +80,7 @@ def command(
     ranges: tuple[float, ...],
     snr_db: float,
     draws: int,
+    out: Path | None,
     seed: int,
     settings: Settings,
     as_json: bool,
@@ -85,9 +93,11 @@ def command(
     first model throughout, and the bias that its pseudo-true positions predict.
     """
     from risdoa.evaluation.bias import Setting, biases  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.journal import Journal  # noqa: PLC0415
 
     if min(ranges) <= 0 or not math.isfinite(snr_db):
         raise InputError("ranges must be positive and the SNR finite", "as in --ranges 0.5,1")
+    ranges = tuple(dict.fromkeys(ranges))
     reject_unused(settings, [scenario, "nf-mle"])
     made = registry().create("scenario", scenario, **options_of(settings, "scenario", scenario))
     exact, told = (
@@ -97,11 +107,13 @@ def command(
         "backend", "risdoa/nf-mle", **options_of(settings, "backend", "nf-mle")
     )
     setting = Setting(made, exact, told, backend, snr_db, draws, seed)
+    head = {"schema": SCHEMA, "scenario": scenario, "seed": seed, "snr_db": snr_db}
+    head |= {"data_model": made.data_model, "estimation_model": made.estimation_model}
+    measured = head | {"draws": draws, "ranges": ranges, "settings": settings}
+    journal = Journal(None if out is None else out / "bias.jsonl", measured)
     with progress_bar("drawing") as progress:
-        cells = biases(setting, tuple(dict.fromkeys(ranges)), progress)
-    models = {"data_model": made.data_model, "estimation_model": made.estimation_model}
+        cells = biases(setting, ranges, journal, progress)
     if as_json:
-        head = {"schema": SCHEMA, "scenario": scenario, "seed": seed, "snr_db": snr_db} | models
         echo_json(head | {"places": [cell.row() for cell in cells]})
         return
     title = (
