@@ -15,7 +15,7 @@ from torch import Tensor
 
 from risdoa.checkpoints import find_weights, read_checkpoint
 from risdoa.conventions import RAD_PER_DEG
-from risdoa.counting import FALSE_ALARM, count_sources
+from risdoa.counting import count_sources, estimated
 from risdoa.errors import InputError
 from risdoa.pipeline import Settings, build_chain
 from risdoa.problem import Estimates, Problem
@@ -149,14 +149,12 @@ def _with_its_model(method: Method) -> Method:
 def _counted(problem: Problem, method: Method, registry: Registry) -> tuple[Problem, Estimates]:
     """Return the problem with the sources counted, and its estimates: none where there are none."""
     counts = count_sources(problem)
-    problem = replace(problem, sources=counts.clamp_min(1))
-    estimates = run(problem, method, registry)
-    empty = counts == 0
-    notes = (*estimates.notes, f"sources counted, {FALSE_ALARM:.0%} false alarms a scene")
-    if bool(empty.any()):
-        notes += (f"no source found above the noise in {int(empty.sum())} of {len(empty)} scenes",)
-    valid = estimates.valid & ~empty.unsqueeze(-1)
-    return problem, replace(estimates, valid=valid, notes=notes)
+    estimates = estimated(problem, counts, lambda told: run(told, method, registry))
+    empty = int((counts == 0).sum())
+    if empty:
+        note = f"no source found above the noise in {empty} of {len(counts)} scenes"
+        estimates = replace(estimates, notes=(*estimates.notes, note))
+    return replace(problem, sources=counts.clamp_min(1)), estimates
 
 
 def _recording(

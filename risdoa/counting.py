@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -13,7 +14,7 @@ from risdoa.backends.ml_search import search
 from risdoa.backends.nf_mle import NfMle
 from risdoa.errors import InputError
 from risdoa.grid import search_grid
-from risdoa.problem import Problem
+from risdoa.problem import Estimates, Problem
 from risdoa.scan import Matched
 
 FALSE_ALARM = 0.01
@@ -63,6 +64,19 @@ def count_sources(
     threshold = _threshold(fit, problem, false_alarm, generator)
     chunks = torch.arange(problem.scenes).split(BATCH)
     return torch.cat([_count(backend, problem.select(c), threshold, most) for c in chunks])
+
+
+def estimated(
+    problem: Problem, counts: Tensor, estimate: Callable[[Problem], Estimates]
+) -> Estimates:
+    """Return the estimates of so many sources in every scene (S,), none where there are none.
+
+    Backends look for one source at least; in a scene without one their find is not valid.
+    """
+    estimates = estimate(replace(problem, sources=counts.clamp_min(1)))
+    valid = estimates.valid & (counts > 0).unsqueeze(-1)
+    note = f"sources counted, {FALSE_ALARM:.0%} false alarms a scene"
+    return replace(estimates, valid=valid, notes=(*estimates.notes, note))
 
 
 def _count(backend: NfMle, problem: Problem, threshold: float, most: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 
@@ -133,3 +135,36 @@ def slepian_bangs_covariance(covariances, point, steps):
     inverse = np.linalg.inv(covariances(point))
     slopes = [inverse @ slope for slope in central_differences(covariances, point, steps)]
     return np.array([[np.einsum("lab,lba->", a, b).real for b in slopes] for a in slopes])
+
+
+def gospa(truth, found, distance, cutoff):
+    """Return GOSPA² (p = 2, α = 2) of two lists by trying every partial assignment, and its parts.
+
+    The parts are the squared errors of localisation, the missed and the false.
+    """
+    best = None
+    for count in range(min(len(truth), len(found)) + 1):
+        for rows in itertools.combinations(range(len(truth)), count):
+            for columns in itertools.permutations(range(len(found)), count):
+                pairs = zip(rows, columns, strict=True)
+                near = sum(distance(truth[i], found[j]) ** 2 for i, j in pairs)
+                missed, false = len(truth) - count, len(found) - count
+                total = near + cutoff**2 / 2 * (missed + false)
+                if best is None or total < best[0]:
+                    best = (total, near, missed, false)
+    return best
+
+
+def told_apart(source, found, others, beam):
+    """Return whether an estimate is nearer to its source than half way to each of the others."""
+
+    def angle(a, b):
+        return np.arccos(np.clip(direction(*a[:2]) @ direction(*b[:2]), -1, 1))
+
+    for other in others:
+        between, gap = angle(source, other), abs(1 / source[2] - 1 / other[2])
+        in_direction = angle(source, found) < between / 2
+        in_range = between < beam and abs(1 / source[2] - 1 / found[2]) < gap / 2
+        if not (in_direction or in_range):
+            return False
+    return True

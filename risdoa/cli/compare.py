@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from risdoa.cli.options import (
+    FloatList,
     Settings,
     bound_option,
     echo_json,
@@ -57,6 +58,12 @@ BASELINES = ("none:nf-mle", "none:omp", "sample:music,newton")
 )
 @bound_option
 @click.option(
+    "--range-bins",
+    type=FloatList(),
+    metavar="N|M,…",
+    help="Print resolution and errors by range: N bins uniform in 1/r, or edges in m.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -73,6 +80,7 @@ def command(
     seed: int,
     texts: tuple[str, ...],
     bound: BoundKind,
+    range_bins: tuple[float, ...] | None,
     out: Path | None,
     settings: Settings,
     as_json: bool,
@@ -81,11 +89,13 @@ def command(
 
     Every method sees the same scenes. The bound is for the model that makes the data: stochastic
     (random source signals) where every snapshot has a signal of its own, deterministic (at the
-    realised signals) where snapshots share them.
+    realised signals) where snapshots share them. Where a scenario does not tell how many sources
+    there are, GOSPA counts the errors, the missed sources and the false estimates.
     """
     from risdoa.evaluation.comparison import Setup, compare  # noqa: PLC0415 - not for --help
     from risdoa.evaluation.methods import parse_methods  # noqa: PLC0415
     from risdoa.evaluation.provenance import provenance, scenario_record  # noqa: PLC0415
+    from risdoa.evaluation.range_bins import BINS  # noqa: PLC0415
     from risdoa.evaluation.report import check_folder, document, write_report  # noqa: PLC0415
 
     specs = parse_methods(texts or BASELINES)
@@ -102,6 +112,7 @@ def command(
         seed=seed,
         data_steering=registry().create("steering", made.data_model),
         bound=bound,
+        range_bins=range_bins or (BINS,),
     )
     with progress_bar("comparing") as progress:
         result = compare(setup, _methods(specs, settings, scenario), progress)
@@ -120,7 +131,7 @@ def command(
     if as_json:
         echo_json(document(result, meta))
     else:
-        _echo_tables(result, scenario)
+        _echo_tables(result, scenario, by_range=range_bins is not None)
 
 
 def _names(specs: Sequence[MethodSpec]) -> list[str]:
@@ -158,13 +169,20 @@ def _methods(specs: Sequence[MethodSpec], settings: Settings, scenario: str) -> 
     return methods
 
 
-def _echo_tables(comparison: Comparison, scenario: str) -> None:
-    """Print a table for each number of sources."""
-    from risdoa.evaluation.tables import LEGEND, tables  # noqa: PLC0415 - not for --help
+def _echo_tables(comparison: Comparison, scenario: str, *, by_range: bool) -> None:
+    """Print a table for each number of sources, and what there is besides."""
+    from risdoa.evaluation import breakdown_tables as besides  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.tables import LEGEND, tables  # noqa: PLC0415
 
-    for table in tables(comparison, scenario):
-        echo_table(table.headers, table.lines, title=table.title)
-    click.echo(click.wrap_text(LEGEND, width=80))
+    kinds = [(tables(comparison, scenario), LEGEND)]
+    if by_range:
+        kinds.append((besides.range_tables(comparison, scenario), besides.RANGE_LEGEND))
+    if not comparison.told_sources:
+        kinds.append((besides.gospa_tables(comparison, scenario), besides.GOSPA_LEGEND))
+    for each, legend in kinds:
+        for table in each:
+            echo_table(table.headers, table.lines, title=table.title)
+        click.echo(click.wrap_text(legend, width=80))
 
 
 def _command_line(
@@ -176,6 +194,7 @@ def _command_line(
     words += ["--sources", ",".join(map(str, setup.sources))]
     words += ["--trials", setup.trials, "--seed", setup.seed]
     words += ["--bound", setup.bound]
+    words += ["--range-bins", ",".join(f"{edge:g}" for edge in setup.range_bins)]
     for spec in specs:
         words += ["--method", str(spec)]
     for plugin, options in settings.items():

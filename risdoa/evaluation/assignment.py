@@ -65,12 +65,26 @@ def assign(
         truth: (S, K, 3), estimates: (S, J, 3) rad, rad, m. mask: (S, K), valid: (S, J) bool.
         Returns (S, K) int64 indices into J.
     """
+    return cheapest(costs(truth, estimates, widths), mask, usable(estimates, valid))
+
+
+def usable(estimates: Tensor, valid: Tensor) -> Tensor:
+    """Return which estimates (S, J, 3) take part: the valid ones that are finite, (S, J) bool."""
+    return valid & estimates.isfinite().all(-1)
+
+
+def cheapest(table: Tensor, mask: Tensor, valid: Tensor) -> Tensor:
+    """Return the column of every row that make the sum least, by the Hungarian method.
+
+    Shapes:
+        table: (S, K, J). mask: (S, K), valid: (S, J) bool, the rows and columns that take part.
+        Returns (S, K) int64 indices into J, ``MISSING`` where a row has none.
+    """
     matched = torch.full(mask.shape, MISSING, dtype=torch.int64)
-    usable = valid & estimates.isfinite().all(-1)
-    every = torch.nan_to_num(costs(truth, estimates, widths), posinf=1e12)
+    every = torch.nan_to_num(table, posinf=1e12)
     for scene in range(mask.shape[0]):
         rows = torch.nonzero(mask[scene]).squeeze(-1)
-        columns = torch.nonzero(usable[scene]).squeeze(-1)
+        columns = torch.nonzero(valid[scene]).squeeze(-1)
         if rows.numel() and columns.numel():
             part = every[scene][rows[:, None], columns]
             chosen_rows, chosen_columns = linear_sum_assignment(part.numpy())

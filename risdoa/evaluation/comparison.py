@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from risdoa import bounds
+from risdoa.counting import count_sources, estimated
 from risdoa.errors import InputError
+from risdoa.evaluation.gospa import Gospa
 from risdoa.evaluation.methods import Method
 from risdoa.evaluation.metrics import Deviation, Reference, Scores, Summary, summarise
+from risdoa.evaluation.range_bins import BINS, RangeBin, bin_edges, by_range
 from risdoa.problem import Problem, Truth
 from risdoa.scenarios.base import Scenario
 from risdoa.steering.base import Steering
@@ -38,6 +42,8 @@ class Setup:
     """The model that makes the data, for the bound; None is the problem's own."""
     bound: BoundKind = "auto"
     """*auto*: stochastic for fresh source signals, deterministic where snapshots share them."""
+    range_bins: tuple[float, ...] = (BINS,)
+    """Edges in m, or one number: so many bins uniform in 1/r; see :func:`bin_edges`."""
 
     def __post_init__(self) -> None:
         """Refuse an empty comparison."""
@@ -64,6 +70,8 @@ class Cell:
     seconds: float
     data_model: str
     estimation_model: str
+    gospa: dict[str, float]
+    bins: tuple[RangeBin, ...]
     notes: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, object]]:
@@ -75,10 +83,7 @@ class Cell:
 
     def _row(self, deviation: Deviation, efficiency: float | None) -> dict[str, object]:
         return {
-            "method": self.method,
-            "snr_db": self.snr_db,
-            "sources": self.sources,
-            "trials": self.summary.trials,
+            **self._point(),
             "coordinate": deviation.coordinate,
             "rmse": deviation.rmse,
             "rmse_inliers": deviation.rmse_inliers,
@@ -87,6 +92,27 @@ class Cell:
             "outlier_rate": self.summary.outlier_rate,
             "data_model": self.data_model,
             "estimation_model": self.estimation_model,
+        }
+
+    def resolution_row(self) -> dict[str, object]:
+        """Return how many scenes were resolved, and how many sources."""
+        scenes, sources = self.summary.resolved_scenes, self.summary.resolved
+        return self._point() | {"scenes": asdict(scenes), "true_sources": asdict(sources)}
+
+    def bin_rows(self) -> list[dict[str, object]]:
+        """Return one row a range bin."""
+        return [self._point() | each.row() for each in self.bins]
+
+    def gospa_row(self) -> dict[str, object]:
+        """Return GOSPA with its parts."""
+        return self._point() | self.gospa
+
+    def _point(self) -> dict[str, object]:
+        return {
+            "method": self.method,
+            "snr_db": self.snr_db,
+            "sources": self.sources,
+            "trials": self.summary.trials,
         }
 
 
@@ -115,6 +141,8 @@ class Comparison:
     bound_model: str
     trials: int = 0
     labels: tuple[str, ...] = field(default=())
+    told_sources: bool = True
+    """Whether estimators were told the number of sources."""
 
     def rows(self) -> list[dict[str, object]]:
         """Return the rows of every cell."""
@@ -135,8 +163,11 @@ def compare(
         InputError: the scenario cannot make such scenes, or a method cannot be run on them.
     """
     points = [(snr_db, sources) for sources in setup.sources for snr_db in setup.snr_db]
-    for snr_db, sources in points:
-        setup.scenario.sample(1, torch.Generator(), sources=sources, snr_db=snr_db)
+    tries = [
+        setup.scenario.sample(1, torch.Generator(), sources=sources, snr_db=snr_db)[0]
+        for snr_db, sources in points
+    ]
+    edges = bin_edges(tries[0].region, setup.range_bins)
     total, done = len(points) * setup.trials * len(methods), 0
     cells: list[Cell] = []
     floors: list[Floor] = []
@@ -147,16 +178,19 @@ def compare(
         for problem, truth in setup.chunks(snr_db, sources):
             reference, names = _reference(truth, setup)
             references.append(reference)
+            counts = count_sources(problem) if problem.sources is None else None
             for tally in tallies:
-                tally.run(problem, truth)
+                tally.run(problem, truth, counts)
                 done += problem.scenes
                 if progress is not None:
                     progress(done, total)
         joined = Reference.join(references)
         floors.append(_floor(snr_db, sources, joined))
-        cells += [tally.cell(snr_db, sources, joined, setup.scenario) for tally in tallies]
+        point = (snr_db, sources)
+        cells += [tally.cell(point, joined, setup.scenario, edges) for tally in tallies]
     labels = tuple(method.label for method in methods)
-    return Comparison(tuple(cells), tuple(floors), *names, setup.trials, labels)
+    told = all(problem.sources is not None for problem in tries)
+    return Comparison(tuple(cells), tuple(floors), *names, setup.trials, labels, told)
 
 
 def point_seed(seed: int, snr_db: float, sources: int, chunk: int) -> int:
@@ -171,31 +205,43 @@ class _Tally:
     def __init__(self, method: Method) -> None:
         self.method = method
         self.scores: list[Scores] = []
+        self.gospa: list[Gospa] = []
         self.seconds = 0.0
         self.notes: dict[str, None] = {}
 
-    def run(self, problem: Problem, truth: Truth) -> None:
-        """Estimate and score one chunk."""
+    def run(self, problem: Problem, truth: Truth, counts: Tensor | None) -> None:
+        """Estimate and score one chunk; of so many sources where the problem does not say."""
         if self.method.steering is not None:
             problem = replace(problem, steering=self.method.steering[1])
         started = time.perf_counter()
-        estimates = self.method.estimate(problem)
+        if counts is None:
+            estimates = self.method.estimate(problem)
+        else:
+            estimates = estimated(problem, counts, self.method.estimate)
         self.seconds += time.perf_counter() - started
         self.scores.append(Scores.of(truth, estimates))
+        self.gospa.append(Gospa.of(truth, estimates))
         self.notes |= dict.fromkeys(estimates.notes)
 
-    def cell(self, snr_db: float, sources: int, reference: Reference, scenario: Scenario) -> Cell:
-        """Return the figures of all chunks."""
-        summary = summarise(Scores.join(self.scores), reference)
+    def cell(
+        self,
+        point: tuple[float, int],
+        reference: Reference,
+        scenario: Scenario,
+        edges: Sequence[float],
+    ) -> Cell:
+        """Return the figures of all chunks, at an SNR and a number of sources."""
+        scores = Scores.join(self.scores)
         told = self.method.steering
         return Cell(
             self.method.label,
-            snr_db,
-            sources,
-            summary,
+            *point,
+            summarise(scores, reference),
             self.seconds,
             scenario.data_label,
             scenario.estimation_model if told is None else told[0],
+            Gospa.join(self.gospa).figures(),
+            by_range(scores, reference, edges),
             tuple(self.notes),
         )
 

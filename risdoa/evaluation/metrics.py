@@ -3,14 +3,15 @@
 Definitions: ψ is the great-circle angle between the true and the estimated direction. An *outlier*
 is a source with ψ > 5° or without an estimate. *Counted* sources are the inliers that stand at
 least 3√CRB from every edge of the region (truncation biases the others); efficiency is
-√(mean e²)/√(mean CRB) over the counted sources.
+√(mean e²)/√(mean CRB) over the counted sources. A source is *resolved* where it is no outlier and
+its estimate is told apart from every other source, a scene where all its sources are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import torch
@@ -19,7 +20,8 @@ from torch import Tensor
 
 from risdoa.bounds import position_error
 from risdoa.conventions import COORDINATES, RAD_PER_DEG, cartesian, great_circle
-from risdoa.evaluation.assignment import MISSING, assigned
+from risdoa.evaluation.assignment import MISSING, assigned, half_widths
+from risdoa.evaluation.resolution import told_apart
 from risdoa.problem import Estimates, Truth
 
 OUTLIER_DEG = 5.0
@@ -37,12 +39,13 @@ class Reference:
     Shapes:
         mask: (S, K) bool. variances: (S, K, 5) CRB of azimuth, elevation [deg²], range [m²] and
         inverse range [1/m²], and the squared position error bound [m²]. interior: (S, K) bool, at
-        least 3√CRB from every edge of the region.
+        least 3√CRB from every edge of the region. ranges: (S, K) m.
     """
 
     mask: Tensor
     variances: Tensor
     interior: Tensor
+    ranges: Tensor
 
     @classmethod
     def of(cls, truth: Truth, bound: Tensor) -> Self:
@@ -52,7 +55,7 @@ class Reference:
         space = position_error(truth.positions, bound).square().unsqueeze(-1)
         scale = torch.tensor([RAD_PER_DEG**-2, RAD_PER_DEG**-2, 1, 1, 1], dtype=variances.dtype)
         scaled = torch.cat((variances, inverse, space), dim=-1) * scale
-        return cls(truth.mask, scaled, _interior(truth, variances))
+        return cls(truth.mask, scaled, _interior(truth, variances), truth.positions[..., 2])
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -67,13 +70,14 @@ class Scores:
     Shapes:
         mask: (S, K) bool, the true sources. found: (S, K) bool, those with an estimate.
         angle: (S, K) deg, ψ. errors: (S, K, 5) deg, deg, m, 1/m, and the distance in space in m.
-        Both NaN where not found.
+        Both NaN where not found. resolved: (S, K) bool.
     """
 
     mask: Tensor
     found: Tensor
     angle: Tensor
     errors: Tensor
+    resolved: Tensor
 
     @classmethod
     def of(cls, truth: Truth, estimates: Estimates) -> Self:
@@ -86,17 +90,40 @@ class Scores:
         nan = torch.full_like(places[..., 0], math.nan)
         angle = torch.where(found, great_circle(places, matched) / RAD_PER_DEG, nan)
         errors = torch.where(found.unsqueeze(-1), _errors(places, matched), nan.unsqueeze(-1))
-        return cls(truth.mask, found, angle, errors)
+        apart = told_apart(places, truth.mask, matched, half_widths(truth.problem.array)[0])
+        return cls(truth.mask, found, angle, errors, found & (angle <= OUTLIER_DEG) & apart)
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """Return the scores of several chunks of scenes."""
         return cls(**_joined(parts))
 
+    def only(self, chosen: Tensor) -> Self:
+        """Return the scores of some sources (S, K) alone."""
+        mask, found, resolved = (each & chosen for each in (self.mask, self.found, self.resolved))
+        return replace(self, mask=mask, found=found, resolved=resolved)
+
     @property
     def inlier(self) -> Tensor:
         """Which sources were found within 5°, (S, K) bool."""
         return self.found & (self.angle <= OUTLIER_DEG)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many of how many, and the share with Wilson's 95 % interval."""
+
+    hits: int
+    total: int
+    share: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, hits: Tensor) -> Self:
+        """Return the rate of what is true among some, (n,) bool."""
+        count, total = int(hits.sum()), hits.numel()
+        return cls(count, total, count / total, *rate_interval(count, total))
 
 
 @dataclass(frozen=True)
@@ -108,6 +135,7 @@ class Deviation:
         unit: deg, m or 1/m.
         rmse: over every source that was found.
         rmse_inliers: over the inliers.
+        rmse_resolved: over the resolved sources.
         rmse_counted: over the counted sources, the numerator of the efficiency.
         median: of the absolute error over every source that was found.
         sqrt_crb: over the counted sources, the denominator of the efficiency.
@@ -118,6 +146,7 @@ class Deviation:
     unit: str
     rmse: float | None
     rmse_inliers: float | None
+    rmse_resolved: float | None
     rmse_counted: float | None
     median: float | None
     sqrt_crb: float | None
@@ -137,6 +166,8 @@ class Summary:
     outlier_low: float
     outlier_high: float
     scene_outlier_rate: float
+    resolved: Rate
+    resolved_scenes: Rate
     deviations: tuple[Deviation, ...]
 
     def efficiencies(self) -> tuple[float | None, float | None, float | None]:
@@ -166,6 +197,8 @@ def summarise(scores: Scores, reference: Reference) -> Summary:
         outlier_low=low,
         outlier_high=high,
         scene_outlier_rate=float(outlier.any(-1).double().mean()),
+        resolved=Rate.of(scores.resolved[scores.mask]),
+        resolved_scenes=Rate.of((scores.resolved | ~scores.mask).all(-1)),
         deviations=tuple(
             _deviation(axis, scores, reference.variances[..., axis], inlier, counted)
             for axis in range(len(ERRORS))
@@ -190,6 +223,7 @@ def _deviation(
         unit=UNITS[axis],
         rmse=_rms(error[scores.found]),
         rmse_inliers=_rms(error[inlier]),
+        rmse_resolved=_rms(error[scores.resolved]),
         rmse_counted=spread,
         median=float(error[scores.found].abs().median()) if bool(scores.found.any()) else None,
         sqrt_crb=bound,

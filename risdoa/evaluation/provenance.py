@@ -31,6 +31,15 @@ DEFINITIONS = {
     "efficiency": "sqrt(mean e^2) / sqrt(mean CRB) over the sources of sqrt_crb; range: in 1/r",
     "position": "distance in space; its sqrt_crb is the position error bound",
     "assignment": "Hungarian on psi^2/psi0^2 + dw^2/w0^2, once for all coordinates",
+    "resolved": (
+        "no outlier, and nearer than half way to every other source in direction; from a source "
+        "within the -3 dB half-width, in direction or in 1/r; a scene: every source"
+    ),
+    "gospa": (
+        "p = 2, alpha = 2, d^2 = psi^2/psi0^2 + dw^2/w0^2 in -3 dB half-widths, c as stated: "
+        "root of the mean over scenes of localisation + missed + false"
+    ),
+    "intervals": "Wilson, 95 %",
     "units": "deg for azimuth and elevation, m for range and position",
 }
 

@@ -19,7 +19,15 @@ SCHEMA = "risdoa.compare/1"
 
 def document(comparison: Comparison, meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return a comparison as ``risdoa.compare/1``."""
-    return {"schema": SCHEMA, "meta": dict(meta), "rows": comparison.rows()}
+    cells = comparison.cells
+    return {
+        "schema": SCHEMA,
+        "meta": dict(meta),
+        "rows": comparison.rows(),
+        "resolution": [cell.resolution_row() for cell in cells],
+        "range_bins": [row for cell in cells for row in cell.bin_rows()],
+        "gospa": [cell.gospa_row() for cell in cells],
+    }
 
 
 def check_folder(folder: Path) -> None:

@@ -72,9 +72,9 @@ def _cell_line(cell: Cell, comparison: Comparison) -> list[str | None]:
     if several and not label.endswith(f"@{cell.estimation_model}"):
         label += f" @{cell.estimation_model}"
     return [
-        _broken(label),
+        broken(label),
         *(digits(cell.summary.deviations[axis].rmse_inliers) for axis in SHOWN),
-        " ".join(_ratio(each) for each in cell.summary.efficiencies()),
+        " ".join(ratio(each) for each in cell.summary.efficiencies()),
         _percent(cell.summary.outlier_rate),
     ]
 
@@ -90,7 +90,7 @@ def _floor_line(floor: Floor) -> list[str | None]:
     return [f"√CRB at {floor.snr_db:g} dB", *(digits(level) for level in levels), None, None]
 
 
-def _broken(label: str) -> str:
+def broken(label: str) -> str:
     """Return a label with its lines broken behind commas where it is long."""
     lines = [""]
     for part in re.findall(r"[^,]+,?", label):
@@ -102,8 +102,8 @@ def _broken(label: str) -> str:
 
 def digits(value: float | None) -> str:
     """Return about three digits of a number, never more than five characters; a dash for none."""
-    if value is None:
-        return "-"
+    if not value:
+        return "-" if value is None else "0"
     decimals = next((d for limit, d in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if value >= limit), 4)
     return f"{value:.{decimals}f}" if value >= 0.01 else f"{value:.4f}".removeprefix("0")
 
@@ -112,5 +112,6 @@ def _percent(rate: float) -> str:
     return "100" if rate == 1 else f"{100 * rate:.1f}"
 
 
-def _ratio(value: float | None) -> str:
+def ratio(value: float | None) -> str:
+    """Return two digits of a ratio; a dash for none."""
     return "-" if value is None else f"{value:.2f}" if value < 10 else f"{value:.0f}"

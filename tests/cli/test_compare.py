@@ -48,6 +48,32 @@ def test_the_table_fits_and_names_models_and_bound(cli):
     assert "√CRB" in outcome.out
 
 
+def test_resolution_by_range_is_printed_where_it_is_asked_for(cli):
+    outcome = cli("compare", *QUICK, *MLE, "--range-bins", "0.5,2,10")
+    assert outcome.code == 0
+    assert "resolved % (95 %)" in outcome.out
+    assert re.search(r"^2-10 m, \d", outcome.out, re.MULTILINE)
+    assert max(map(len, outcome.out.splitlines())) <= 80
+    rows = json.loads(cli("compare", *QUICK, *MLE, "--range-bins", "1", "--json").out)["range_bins"]
+    assert [(row["range_low_m"], row["range_high_m"]) for row in rows] == [(0.5, 10.0)]
+    assert rows[0]["resolved"]["total"] == 3
+
+
+def test_gospa_is_printed_where_the_number_of_sources_is_not_told(cli):
+    small = ["--set", "unknown-sources.nx=6", "--set", "unknown-sources.ny=6"]
+    points = ["--trials", 4, "--snr", 20, "--sources", "1", *small]
+    outcome = cli("compare", "--scenario", "unknown-sources", *points, *MLE)
+    assert outcome.code == 0
+    assert "GOSPA with c = 2 half-widths" in outcome.out
+    assert max(map(len, outcome.out.splitlines())) <= 80
+    content = json.loads(
+        cli("compare", "--scenario", "unknown-sources", *points, *MLE, "--json").out
+    )
+    [row] = content["gospa"]
+    assert row["gospa"] ** 2 == pytest.approx(row["localisation"] + row["missed"] + row["false"])
+    assert "GOSPA" not in cli("compare", *QUICK, *MLE).out
+
+
 def test_the_table_says_when_the_estimator_is_told_another_model(cli):
     small = [word.replace("digital", "spherical-data") for word in SMALL]
     outcome = cli(
@@ -96,6 +122,8 @@ def test_files_are_written_and_named_on_stderr(cli, tmp_path):
         (["--trials", "0"], "trials"),
         (["--set", "hybrid.width=3"], "hybrid"),
         (["--out", "README.md"], "is a file"),
+        (["--range-bins", "2,1"], "ascending"),
+        (["--range-bins", "0.5"], "whole number"),
     ],
 )
 def test_wrong_requests_end_in_two_lines_and_code_2(arguments, words, cli, tmp_path, monkeypatch):

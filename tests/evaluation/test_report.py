@@ -9,11 +9,12 @@ import torch
 from matplotlib.image import imread
 
 from risdoa.errors import InputError
+from risdoa.evaluation.breakdown_tables import GOSPA_HEADERS, gospa_tables, range_tables
 from risdoa.evaluation.comparison import Setup, compare
 from risdoa.evaluation.figures import figures
 from risdoa.evaluation.methods import Method, MethodSpec
 from risdoa.evaluation.provenance import provenance, scenario_record
-from risdoa.evaluation.report import SCHEMA, write_report
+from risdoa.evaluation.report import SCHEMA, document, write_report
 from risdoa.evaluation.tables import digits, tables
 from risdoa.problem import Estimates
 from risdoa.registry import Registry
@@ -106,10 +107,43 @@ def test_tables_name_the_models_and_hold_the_bound(comparison):
     assert all(len(line) == len(first.headers) for line in first.lines)
 
 
+def test_what_is_said_by_range_and_of_unknown_numbers(comparison):
+    content = document(comparison, {})
+    count = len(comparison.cells)
+    assert [row["method"] for row in content["resolution"]] == ["middle", "flat"] * 4
+    assert all(row["scenes"]["total"] == 6 for row in content["resolution"])
+    assert len(content["gospa"]) == count
+    for cell in comparison.cells:
+        mine = ("method", "snr_db", "sources")
+        rows = [
+            row for row in content["range_bins"]
+            if tuple(row[name] for name in mine) == (cell.method, cell.snr_db, cell.sources)
+        ]  # fmt: skip
+        assert sum(row["resolved"]["total"] for row in rows) == 6 * cell.sources
+        assert sum(row["resolved"]["hits"] for row in rows) == cell.summary.resolved.hits
+        assert all(row["range_low_m"] < row["range_high_m"] for row in rows)
+    json.dumps(content, allow_nan=False)
+
+
+def test_tables_by_range_and_of_gospa(comparison):
+    first, second = range_tables(comparison, "digital")
+    assert "K = 2" in second.title
+    heads = [line[0] for line in first.lines if line[1:] == [None] * 5]
+    assert heads[0] == "-5 dB, scenes"
+    assert "20 dB, scenes" in heads
+    assert [line[0] for line in first.lines[1:7]] == [
+        "middle", "  all found", "  median", "flat", "  all found", "  median",
+    ]  # fmt: skip
+    assert all(len(line) == len(first.headers) for line in first.lines)
+    [line, *_] = gospa_tables(comparison, "digital")[0].lines
+    assert len(line) == len(GOSPA_HEADERS)
+    assert (line[:2], line[-1]) == (["middle", "-5"], "100.0")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "-"), (0.12345, "0.123"), (0.0123, "0.012"), (12.04, "12.0"), (123.4, "123"),
-     (4567.8, "4568"), (1.234, "1.23"), (0.00123, ".0012")],
+    [(None, "-"), (0.0, "0"), (0.12345, "0.123"), (0.0123, "0.012"), (12.04, "12.0"),
+     (123.4, "123"), (4567.8, "4568"), (1.234, "1.23"), (0.00123, ".0012")],
 )  # fmt: skip
 def test_numbers_take_at_most_five_characters(value, text):
     assert digits(value) == text
