@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,10 +27,26 @@ from risdoa.minimise import Minimum
 from risdoa.problem import Estimates, Problem
 from risdoa.scan import Matched
 
+if TYPE_CHECKING:
+    import optuna
+
 Likelihood = Literal["auto", "stochastic", "conditional"]
 
 BATCH = 64
 """Scenes worked on at once: what is laid out for them stays near the cache."""
+
+
+def space(trial: optuna.Trial) -> dict[str, Any]:
+    """Return whether and how hard to search; without a search its effort does not count."""
+    if not trial.suggest_categorical("search", [True, False]):
+        return {"search": False}
+    return {
+        "search": True,
+        "starts": trial.suggest_int("starts", 1, 32, log=True),
+        "kept": trial.suggest_int("kept", 1, 8, log=True),
+        "sweeps": trial.suggest_int("sweeps", 0, 2),
+        "density": trial.suggest_float("density", 0.7, 1.5),
+    }
 
 
 class NfMle(BatchedBackend):

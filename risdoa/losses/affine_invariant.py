@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,14 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.losses.base import Loss
 from risdoa.problem import Truth
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+
+def space(trial: Trial) -> dict[str, float]:
+    """Return η, the load over the mean eigenvalue of R_true."""
+    return {"load": trial.suggest_float("load", 1e-3, 1e-1, log=True)}
 
 
 class AffineInvariant(Loss):

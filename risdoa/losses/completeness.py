@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,15 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.losses.base import Loss
 from risdoa.problem import Truth
+
+if TYPE_CHECKING:
+    from optuna import Trial
 from risdoa.subspace import orthonormal_basis
+
+
+def space(trial: Trial) -> dict[str, float]:
+    """Return how small a share of the power η may count as missing."""
+    return {"floor": trial.suggest_float("floor", 1e-4, 1e-1, log=True)}
 
 
 class Completeness(Loss):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -11,9 +13,20 @@ from risdoa.errors import InputError
 from risdoa.losses.base import Loss
 from risdoa.problem import Truth
 
+if TYPE_CHECKING:
+    from optuna import Trial
+
 HALF_WIDTH = 0.8
 """The −3 dB half-width in units of 1/σ, σ the spread of the phase slope over the elements: 0.80
 where the slopes are spread evenly, 0.83 where they are so normally."""
+
+
+def space(trial: Trial) -> dict[str, float]:
+    """Return where the neighbours are, in half-widths, and the load of the spectrum."""
+    return {
+        "step": trial.suggest_float("step", 0.5, 2.0),
+        "load": trial.suggest_float("load", 1e-3, 1e-1, log=True),
+    }
 
 
 class PeakContrast(Loss):

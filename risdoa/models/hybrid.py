@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,8 +17,23 @@ from risdoa.models.learned import LearnedModel
 from risdoa.models.maps import Maps
 from risdoa.problem import Problem
 
+if TYPE_CHECKING:
+    from optuna import Trial
+
 SCENE_MAPS = 5
 COORDINATE_MAPS = 3
+
+
+def space(trial: Trial) -> dict[str, int]:
+    """Return sizes of the network: 0.03 to 1.3 million parameters."""
+    return {
+        "channels": trial.suggest_categorical("channels", [16, 32, 48, 64]),
+        "width": trial.suggest_categorical("width", [48, 96, 144, 192]),
+        "depth": trial.suggest_int("depth", 1, 6),
+        "layers": trial.suggest_int("layers", 1, 3),
+        "heads": trial.suggest_categorical("heads", [2, 4, 8]),
+        "anchors": trial.suggest_categorical("anchors", [16, 32, 64]),
+    }
 
 
 class Hybrid(LearnedModel):

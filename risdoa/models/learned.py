@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,8 +13,19 @@ from risdoa.models.base import Model
 from risdoa.models.sample import Sample
 from risdoa.problem import Problem
 
+if TYPE_CHECKING:
+    from optuna import Trial
+
 BATCH = 64
 """Scenes that inference works on at once, which bounds the memory."""
+
+
+def inference_space(trial: Trial) -> dict[str, float]:
+    """Return β and α, which every learned model has and no training depends on."""
+    return {
+        "beta": trial.suggest_float("beta", 0.0, 1.0),
+        "shrinkage": trial.suggest_float("shrinkage", 1e-4, 0.3, log=True),
+    }
 
 
 class LearnedModel(torch.nn.Module, Model):
@@ -54,9 +66,18 @@ class LearnedModel(torch.nn.Module, Model):
         batches = torch.arange(problem.scenes).split(BATCH)
         covariance = _joined([self.predict(problem.select(scenes)) for scenes in batches])
         sample = Sample()
-        if self.beta < 1 and sample.supports(problem):
-            covariance = covariance.blended(sample(problem), self.beta)
-        return covariance.shrunk(self.shrinkage) if self.shrinkage > 0 else covariance
+        blend = self.beta < 1 and sample.supports(problem)
+        classical = sample(problem) if blend else None
+        return tempered(covariance, classical, self.beta, self.shrinkage)
+
+
+def tempered(
+    covariance: Covariance, classical: Covariance | None, beta: float, shrinkage: float
+) -> Covariance:
+    """Return R blended with the classical covariance, where there is one, and then shrunk."""
+    if beta < 1 and classical is not None:
+        covariance = covariance.blended(classical, beta)
+    return covariance.shrunk(shrinkage) if shrinkage > 0 else covariance
 
 
 def _joined(parts: list[Covariance]) -> Covariance:

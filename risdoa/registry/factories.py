@@ -45,6 +45,24 @@ def resolved(plugin: Registered, options: Mapping[str, object]) -> dict[str, Any
     return dict(guarded(plugin, lambda: checks.validated(record.name, model, options)))
 
 
+def searched(plugin: Registered, trial: object) -> dict[str, Any]:
+    """Return the options that the search space of a plugin draws; none where it declares none.
+
+    Raises:
+        InputError: It draws an option that is unknown or has a wrong value.
+        PluginLoadError: The space cannot be imported, fails, or returns something else.
+    """
+    if plugin.record.space is None:
+        return {}
+    space = _imported(plugin, plugin.record.space)
+    options = guarded(plugin, lambda: space(trial))
+    if not isinstance(options, dict):
+        came = type(options).__name__
+        raise _unusable(plugin, f"its space, {plugin.record.space}, returns {came}, not a dict")
+    resolved(plugin, options)
+    return options
+
+
 def guarded(plugin: Registered, action: Callable[[], Any]) -> Any:
     """Run a plugin's code.
 

@@ -12,7 +12,7 @@ from typing import Any
 from risdoa.errors import PluginLoadError, RisdoaError, UnknownNameError
 from risdoa.registry.commands import Commands, qualified
 from risdoa.registry.containment import Failure, attempt
-from risdoa.registry.factories import made, resolved
+from risdoa.registry.factories import made, resolved, searched
 from risdoa.registry.loading import Loaded, load_all, say
 from risdoa.registry.records import KINDS, Registered, Row
 from risdoa.registry.sources import (
@@ -125,6 +125,18 @@ class Registry:
             PluginLoadError: The plugin cannot be imported.
         """
         return resolved(self.find(kind, name), options)
+
+    def search(self, kind: str, name: str, trial: object, /) -> dict[str, Any]:
+        """Return the options that the plugin's search space draws with an Optuna trial.
+
+        A plugin without a space draws none.
+
+        Raises:
+            InputError: The space draws an option that is unknown or has a wrong value.
+            UnknownNameError: There is no such plugin.
+            PluginLoadError: The plugin or its space cannot be imported, or the space fails.
+        """
+        return searched(self.find(kind, name), trial)
 
     def names(self, kind: str) -> list[str]:
         """Return the names that ``find`` knows: built-ins, then others, qualified where needed."""
