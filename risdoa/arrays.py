@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -126,8 +127,24 @@ class Array:
     @property
     def diameter(self) -> float:
         """The largest distance D between two elements in metres (of any scene)."""
-        rows = self.positions.split(ROWS, dim=-2)
-        return max(float(torch.cdist(few, self.positions).max()) for few in rows)
+        return max(float(apart.max()) for apart in self._distances())
+
+    @property
+    def spacing(self) -> float:
+        """The largest distance of an element from its nearest neighbour in metres (of any scene).
+
+        0 for a single element.
+        """
+        if self.count < 2:
+            return 0.0
+        nearest = (apart.topk(2, largest=False).values[..., 1] for apart in self._distances())
+        return max(float(apart.max()) for apart in nearest)
+
+    def _distances(self) -> Iterator[Tensor]:
+        """Yield the distances (…, ROWS, N) of a few elements from all, themselves included."""
+        points = self.positions.double()
+        for few in points.split(ROWS, dim=-2):
+            yield torch.cdist(few, points)
 
     @property
     def fraunhofer_distance(self) -> float:

@@ -69,7 +69,7 @@ def geometry(array: Array, region: Tensor) -> Geometry:
         first.count,
         first.diameter,
         first.fraunhofer_distance,
-        spacing(first) / first.wavelength,
+        first.spacing / first.wavelength,
         ambiguity,
         pair,
         (low, high),
@@ -90,16 +90,6 @@ def plane_axes(array: Array) -> Tensor:
     points = array.positions.reshape(-1, array.count, 3)[0].to(torch.float64)
     rows: Tensor = torch.linalg.svd(points - points.mean(0), full_matrices=False)[2]
     return rows[: 1 if shape_of(array) == "linear" else 2]
-
-
-def spacing(array: Array) -> float:
-    """Return the largest distance in metres of an element from its nearest neighbour."""
-    if array.count < 2:
-        return 0.0
-    points = array.positions.reshape(-1, array.count, 3)[0].to(torch.float64)
-    apart = torch.cdist(points, points)
-    apart.fill_diagonal_(torch.inf)
-    return float(apart.amin(-1).max())
 
 
 def least_range(steering: Steering, array: Array, region: Tensor) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 from risdoa.conventions import cartesian, unit_vectors
 from risdoa.diagnosis.findings import Finding
 from risdoa.diagnosis.fits import Fitted
-from risdoa.diagnosis.geometry import plane_axes, shape_of, spacing
+from risdoa.diagnosis.geometry import plane_axes, shape_of
 from risdoa.evaluation.assignment import MISSING
 from risdoa.problem import Truth
 
@@ -124,7 +124,7 @@ def _axes(places: Tensor) -> Tensor:
 
 def _origin(seen: Deviations, fit: Fitted) -> Finding:
     """Return whether the origin of the array is that of the truth."""
-    step = spacing(fit.problem.array)
+    step = fit.problem.array.spacing
     shift, covariance, left = seen.solved(seen.axes)
     turned, scaled = (seen.solved(each)[2] for each in (_turns(seen), _stretches(seen, fit)))
     size = float(torch.linalg.vector_norm(shift))

@@ -18,7 +18,7 @@ from risdoa.arrays import Array
 from risdoa.conventions import cartesian, from_cartesian, great_circle, unit_vectors
 from risdoa.diagnosis.findings import Finding, Status
 from risdoa.diagnosis.fits import Fitted, explained_at, fitted, with_values
-from risdoa.diagnosis.geometry import plane_axes, shape_of, spacing
+from risdoa.diagnosis.geometry import plane_axes, shape_of
 from risdoa.diagnosis.waves import (
     Converging,
     Turned,
@@ -207,7 +207,7 @@ def order(scenes: Bench) -> Finding:
 def origin(scenes: Bench) -> Finding:
     """Whether the model has its origin in the middle, and half an element is seen by a truth."""
     array = scenes.problem.array
-    step = spacing(array) / 2
+    step = array.spacing / 2
     extents = array.positions.flatten(0, -2).std(0, correction=0)
     shift = torch.where(extents > 1e-6 * array.wavelength, step, 0.0).to(torch.float64)
     right = fitted(scenes.data(scenes.middle), scenes.middle)

@@ -12,7 +12,7 @@ from risdoa.arrays import Array
 from risdoa.conventions import RAD_PER_DEG, to_degrees
 from risdoa.diagnosis.cost import bands, edges, model_cost, overall, recorded_truth, scenario_truth
 from risdoa.diagnosis.fits import fitted
-from risdoa.diagnosis.geometry import geometry, least_range, shape_of, spacing
+from risdoa.diagnosis.geometry import geometry, least_range, shape_of
 from risdoa.scenarios.canonical import Canonical as CanonicalScenario
 from risdoa.steering.canonical import Canonical
 from risdoa.steering.plane_wave import PlaneWave
@@ -101,7 +101,7 @@ def test_shapes_and_distances():
     assert shape_of(turned) == "linear"
     cube = torch.cartesian_prod(*[torch.tensor([0.0, 0.1]).double()] * 3)
     assert shape_of(Array(cube, 0.3)) == "three-dimensional"
-    assert spacing(SURFACE) == pytest.approx(0.15)
+    assert SURFACE.spacing == pytest.approx(0.15)
     facts = geometry(SURFACE, WIDE)
     assert facts.aperture_m == pytest.approx(11 * 0.15 * math.sqrt(2))
     assert facts.fraunhofer_m == pytest.approx(2 * facts.aperture_m**2 / 0.3)

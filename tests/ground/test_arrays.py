@@ -141,8 +141,20 @@ def test_how_many_scenes_an_array_is_for():
 
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
-def test_the_diameter_does_not_depend_on_the_memory(monkeypatch, rows):
+def test_diameter_and_spacing_do_not_depend_on_the_memory(monkeypatch, rows):
     points = torch.randn((2, 7, 3), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr("risdoa.arrays.ROWS", rows)
-    expected = float((points.unsqueeze(1) - points.unsqueeze(2)).norm(dim=-1).max())
-    assert Array(points, 1.0).diameter == pytest.approx(expected, rel=1e-12)
+    apart = (points.unsqueeze(1) - points.unsqueeze(2)).norm(dim=-1)
+    assert Array(points, 1.0).diameter == pytest.approx(float(apart.max()), rel=1e-12)
+    others = apart[:, ~torch.eye(7, dtype=torch.bool)].reshape(2, 7, 6)
+    assert Array(points, 1.0).spacing == pytest.approx(float(others.amin(-1).max()), rel=1e-12)
+
+
+def test_the_spacing_is_that_of_the_loneliest_element():
+    line = Array.linear(5, 0.3).positions
+    line[-1, 0] += 0.1
+    assert Array(line, 0.3).spacing == pytest.approx(0.25)
+    assert Array.linear(1, 0.3).spacing == 0.0
+    assert Array(torch.zeros(3, 3), 0.3).spacing == 0.0
+    single = Array.planar(30, 30, 0.3).to(dtype=torch.float32)
+    assert single.spacing == pytest.approx(0.15, rel=1e-5)
