@@ -10,6 +10,9 @@ from torch import Tensor
 
 from risdoa.likelihood import Evaluation
 
+BENT = 0.25
+"""Least share of the curvature that a Hessian must have in every direction to be relied on."""
+
 
 @dataclass(frozen=True)
 class Minimum:
@@ -17,6 +20,7 @@ class Minimum:
 
     Shapes:
         point: (S, Q). cost: (S,). curvature: (S, Q, Q). converged: (S,) bool. iterations: (S,) int.
+        hessian: (S, Q, Q), or None if what was minimised did not tell it.
     """
 
     point: Tensor
@@ -24,6 +28,7 @@ class Minimum:
     curvature: Tensor
     converged: Tensor
     iterations: Tensor
+    hessian: Tensor | None = None
 
 
 def minimise(
@@ -39,7 +44,8 @@ def minimise(
 
     A step solves (H + μ diag H) δ = -g on the coordinates that are not held at a bound, is clipped
     to the box, and is taken only if the cost falls; μ falls where the cost did as the model said,
-    and rises where it fell by much less or rose.
+    and rises where it fell by much less or rose. H is the Hessian where there is one that is safely
+    positive, and the curvature elsewhere.
     A scene has converged when the decrease that its model promises is below ``tolerance`` times the
     cost (or ``scale``, if that is more), or no step lowers the cost any more. Converged scenes stay
     where they are, and are not evaluated again once half of those at work have converged.
@@ -49,36 +55,84 @@ def minimise(
         start: (S, Q). lower, upper: (S, Q) or (Q,).
     """
     lower, upper = lower.expand_as(start), upper.expand_as(start)
-    point = start.clamp(lower, upper)
-    work = torch.arange(len(point), device=point.device)
-    state = evaluate(point, work)
-    cost, gradient, curvature = state.cost.clone(), state.gradient.clone(), state.curvature.clone()
-    damping = torch.full_like(cost, 1e-3)
-    done = torch.zeros_like(cost, dtype=torch.bool)
-    count = torch.zeros_like(cost, dtype=torch.int64)
+    work = torch.arange(len(start), device=start.device)
+    state = _State.at(start.clamp(lower, upper), work, evaluate)
+    damping = torch.full_like(state.cost, 1e-3)
+    done = torch.zeros_like(state.cost, dtype=torch.bool)
+    count = torch.zeros_like(state.cost, dtype=torch.int64)
     for _ in range(iterations):
-        work = _still_at_work(work, done)
-        if not len(work):
+        here, bounds = state.rows(work), (lower[work], upper[work])
+        step = _step(here.point, here.gradient, here.model, damping[work], *bounds)
+        trial = (here.point + step).clamp(*bounds)
+        promise = -_predicted(trial - here.point, here.gradient, here.model)
+        least = tolerance * here.cost.abs().clamp_min(max(scale, 1e-300))
+        done[work] |= promise.abs() <= least
+        left = _still_at_work(work, done)
+        if not len(left):
             break
-        bounds = lower[work], upper[work]
-        step = _step(point[work], gradient[work], curvature[work], damping[work], *bounds)
-        trial = (point[work] + step).clamp(*bounds)
-        moved = trial - point[work]
-        promise = -_predicted(moved, gradient[work], curvature[work])
-        result = evaluate(trial, work)
-        better = (result.cost < cost[work]) & ~done[work]
-        gain = (cost[work] - result.cost) / promise.clamp_min(1e-300)
+        if len(left) < len(work):
+            kept = ~done[work]
+            trial, promise, work = trial[kept], promise[kept], left
+        result = _State.at(trial, work, evaluate)
+        fallen = state.cost[work] - result.cost
+        better = (fallen > 0) & ~done[work]
         count[work] += ~done[work]
-        small = promise.abs() <= tolerance * cost[work].abs().clamp_min(max(scale, 1e-300))
-        taken = work[better]
-        point[taken] = trial[better]
-        cost[taken] = result.cost[better]
-        gradient[taken] = result.gradient[better]
-        curvature[taken] = result.curvature[better]
-        damping[work] = _damped(damping[work], better, gain)
-        done[work] |= small | (damping[work] > 1e8)
+        state.take(work[better], result.rows(better))
+        damping[work] = _damped(damping[work], better, fallen / promise.clamp_min(1e-300))
+        done[work] |= damping[work] > 1e8
         damping.clamp_(min=1e-9)
-    return Minimum(point, cost, curvature, done, count)
+    return Minimum(state.point, state.cost, state.curvature, done, count, state.hessian)
+
+
+@dataclass(frozen=True)
+class _State:
+    """Points with all that is known of them, and the matrix H of the next step."""
+
+    point: Tensor
+    cost: Tensor
+    gradient: Tensor
+    curvature: Tensor
+    hessian: Tensor | None
+    model: Tensor
+
+    @classmethod
+    def at(
+        cls, point: Tensor, work: Tensor, evaluate: Callable[[Tensor, Tensor], Evaluation]
+    ) -> _State:
+        """Return what there is to know of points."""
+        found = evaluate(point, work)
+        cost, gradient = found.cost.clone(), found.gradient.clone()
+        model = _relied_on(found.curvature, found.hessian)
+        return cls(point, cost, gradient, found.curvature.clone(), found.hessian, model)
+
+    def rows(self, chosen: Tensor) -> _State:
+        """Return the chosen points."""
+        bent = None if self.hessian is None else self.hessian[chosen]
+        return _State(
+            self.point[chosen],
+            self.cost[chosen],
+            self.gradient[chosen],
+            self.curvature[chosen],
+            bent,
+            self.model[chosen],
+        )
+
+    def take(self, rows: Tensor, other: _State) -> None:
+        """Replace some of the points."""
+        self.point[rows], self.cost[rows] = other.point, other.cost
+        self.gradient[rows], self.curvature[rows] = other.gradient, other.curvature
+        self.model[rows] = other.model
+        if self.hessian is not None and other.hessian is not None:
+            self.hessian[rows] = other.hessian
+
+
+def _relied_on(curvature: Tensor, hessian: Tensor | None) -> Tensor:
+    """Return the Hessian where it bends at least ``BENT`` of the curvature, else the curvature."""
+    if hessian is None:
+        return curvature.clone()
+    least = hessian - BENT * curvature
+    safe = torch.linalg.cholesky_ex(least)[1] == 0
+    return torch.where(safe[:, None, None], hessian, curvature)
 
 
 def _still_at_work(work: Tensor, done: Tensor) -> Tensor:

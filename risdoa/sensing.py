@@ -239,9 +239,10 @@ class RisCoded(Sensing):
         """
         size = self.channel.numel() * self.codes.shape[-2] * self.channel.element_size()
         scenes = self.channel.ndim == 3 and self.codes.ndim == 3
-        if not scenes or size > memory:
+        if not scenes or size > memory or self.stacked is not None:
             return self
-        return changed(self, stacked=self.matrix().flatten(-3, -2).mT.contiguous())
+        elements, codes = (each.mT.contiguous() for each in (self.channel, self.codes))
+        return changed(self, stacked=(codes.unsqueeze(-1) * elements.unsqueeze(-2)).flatten(-2))
 
     def select(self, scenes: Tensor) -> RisCoded:
         """Return the sensing of the chosen scenes; what is shared stays shared."""

@@ -9,8 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from risdoa.errors import InputError
 from risdoa.frozen import changed
-from risdoa.likelihood import Evaluation, block_sums, conditional, grams, stochastic
+from risdoa.likelihood import (
+    Bends,
+    Evaluation,
+    Grams,
+    bent_grams,
+    block_sums,
+    conditional,
+    grams,
+    stochastic,
+)
 from risdoa.minimise import Minimum, minimise
 from risdoa.problem import Problem
 from risdoa.scan import Matched, likelihood_gain
@@ -21,8 +31,8 @@ NOISE_FLOOR = {torch.complex64: 1e-6, torch.complex128: 1e-10}
 ROUGH = 1e-5
 """What a descent within a search may leave, over the cost or the number of outputs."""
 
-HESSIAN_STEP = 1e-6
-"""Of differences of slopes, in rad, 1/m and log power: truncation (k·|p|·STEP) ~ 1e-5."""
+SETTLED, SETTLING = 1e-6, 12
+"""What a descent in single precision may leave before the last one, and its most steps."""
 
 WEAKEST = 1e-4
 """Least power of a source, over that of the strongest, that a descent starts from."""
@@ -131,9 +141,19 @@ class Fit(ABC):
 
     @abstractmethod
     def minimum(
-        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+        self,
+        problem: Problem,
+        start: Trial,
+        iterations: int,
+        tolerance: float = 1e-9,
+        *,
+        newton: bool = True,
     ) -> Minimum:
-        """Return the minimum from sets of sources, C for each of the S scenes."""
+        """Return the minimum from sets of sources, C for each of the S scenes.
+
+        With ``newton`` by true second derivatives, which are worth their price near the end, and
+        without by those that are expected.
+        """
 
     @abstractmethod
     def trial(self, end: Minimum, start: Trial) -> Trial:
@@ -141,20 +161,13 @@ class Fit(ABC):
 
     @abstractmethod
     def evaluation(
-        self, problem: Problem, sets: int, sources: int
+        self, problem: Problem, sets: int, sources: int, *, newton: bool = False
     ) -> Callable[[Tensor, Tensor], Evaluation]:
         """Return what evaluates ``sets`` points (rows, Q), given which of the sets they are."""
 
+    @abstractmethod
     def hessian(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
-        """Return the second derivatives of the negative log-likelihood, (S, Q, Q)."""
-        scenes, size = end.point.shape
-        moves = HESSIAN_STEP * torch.eye(size, dtype=end.point.dtype, device=end.point.device)
-        points = torch.cat((end.point[:, None], end.point[:, None] + moves), 1).flatten(0, 1)
-        rows = torch.arange(len(points), device=points.device)
-        slopes = self.evaluation(problem, len(points), sources)(points, rows).gradient
-        slopes = slopes.view(scenes, 1 + size, size)
-        second = (slopes[:, 1:] - slopes[:, :1]) / HESSIAN_STEP
-        return (second + second.mT) / 2
+        """Return the second derivatives of the negative log-likelihood at a minimum, (S, Q, Q)."""
 
     @abstractmethod
     def information(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
@@ -166,7 +179,13 @@ class Fit(ABC):
 
     def descended(self, problem: Problem, start: Trial, iterations: int) -> Trial:
         """Return the sets of sources after a descent that need not be exact."""
-        return self.trial(self.minimum(problem, start, iterations, ROUGH), start)
+        end = self.minimum(problem, start, iterations, ROUGH, newton=False)
+        return self.trial(end, start)
+
+    def settled(self, problem: Problem, start: Trial) -> Trial:
+        """Return the sets of sources from where a last descent in double precision is short."""
+        end = self.minimum(problem, start, SETTLING, SETTLED, newton=False)
+        return self.trial(end, start)
 
 
 class ConditionalFit(Fit):
@@ -186,29 +205,35 @@ class ConditionalFit(Fit):
         return self.gain(matched, beside)[0].amax(-1) / self.unit(matched.problem, beside)
 
     def evaluation(
-        self, problem: Problem, sets: int, sources: int
+        self, problem: Problem, sets: int, sources: int, *, newton: bool = False
     ) -> Callable[[Tensor, Tensor], Evaluation]:
         """Return the residual energy of points; see :meth:`Fit.evaluation`."""
         rows = Rows(problem, sets)
 
         def evaluate(point: Tensor, index: Tensor) -> Evaluation:
-            found = conditional(grams(rows(index), point.unflatten(1, (sources, 3))))
-            return found.to(torch.float64)
+            stats = _statistics(rows(index), point.unflatten(1, (sources, 3)), newton)
+            return conditional(*stats).to(torch.float64)
 
         return evaluate
 
     def hessian(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
         """Return the second derivatives of the residual energy over the noise power left."""
         left = noise_left(problem, end.cost, sources)
-        return super().hessian(problem, end, sources) / left[:, None, None]
+        return _known(end.hessian) / left[:, None, None]
 
     def minimum(
-        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+        self,
+        problem: Problem,
+        start: Trial,
+        iterations: int,
+        tolerance: float = 1e-9,
+        *,
+        newton: bool = True,
     ) -> Minimum:
         """Return the minimum over positions; see :meth:`Fit.minimum`."""
         sources = start.sources
         low, high = problem.descent_bounds()
-        evaluate = self.evaluation(problem, len(start.search), sources)
+        evaluate = self.evaluation(problem, len(start.search), sources, newton=newton)
         first = start.search.flatten(1)
         bounds = low.repeat(sources), high.repeat(sources)
         return minimise(evaluate, first, *bounds, iterations, tolerance)
@@ -243,21 +268,27 @@ class StochasticFit(Fit):
         return self.gain(matched, beside)[0].amax(-1)
 
     def evaluation(
-        self, problem: Problem, sets: int, sources: int
+        self, problem: Problem, sets: int, sources: int, *, newton: bool = False
     ) -> Callable[[Tensor, Tensor], Evaluation]:
         """Return the negative log-likelihood of points; see :meth:`Fit.evaluation`."""
         rows = Rows(problem, sets)
 
         def evaluate(point: Tensor, index: Tensor) -> Evaluation:
             search = point[:, : 3 * sources].unflatten(1, (sources, 3))
-            stats = grams(rows(index), search)
+            stats, bends = _statistics(rows(index), search, newton)
             powers = point[:, 3 * sources :].exp().to(stats.energy.dtype)
-            return stochastic(stats, powers[:, :-1], powers[:, -1]).to(torch.float64)
+            return stochastic(stats, powers[:, :-1], powers[:, -1], bends).to(torch.float64)
 
         return evaluate
 
     def minimum(
-        self, problem: Problem, start: Trial, iterations: int, tolerance: float = 1e-9
+        self,
+        problem: Problem,
+        start: Trial,
+        iterations: int,
+        tolerance: float = 1e-9,
+        *,
+        newton: bool = True,
     ) -> Minimum:
         """Return the minimum over positions, powers and noise; see :meth:`Fit.minimum`."""
         sources = start.sources
@@ -268,7 +299,7 @@ class StochasticFit(Fit):
         floor, ceiling = (least * mean).log()[:, None], mean.log()[:, None] + 2
         lower = torch.cat((low.repeat(sources).expand(len(top), -1), top - 20, floor), -1)
         upper = torch.cat((high.repeat(sources).expand(len(top), -1), top + 7, ceiling), -1)
-        evaluate = self.evaluation(problem, len(start.search), sources)
+        evaluate = self.evaluation(problem, len(start.search), sources, newton=newton)
         first = (start.search.flatten(1), start.powers.log(), start.noise.log()[:, None])
         scale = float(_outputs(problem))
         return minimise(
@@ -286,9 +317,25 @@ class StochasticFit(Fit):
         """Return the Fisher information at the optimum."""
         return end.curvature
 
+    def hessian(self, problem: Problem, end: Minimum, sources: int) -> Tensor:
+        """Return the second derivatives at the optimum."""
+        return _known(end.hessian)
+
     def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
         """Return the negative log-likelihood, less the constant L·M·log π."""
         return cost + _outputs(problem) * unit.log()
+
+
+def _statistics(problem: Problem, search: Tensor, newton: bool) -> tuple[Grams, Bends | None]:
+    """Return the statistics at positions, and those of second derivatives where asked for."""
+    return bent_grams(problem, search) if newton else (grams(problem, search), None)
+
+
+def _known(hessian: Tensor | None) -> Tensor:
+    """Return the Hessian at a minimum that was found by it."""
+    if hessian is None:
+        raise InputError("the minimum was found without second derivatives")
+    return hessian
 
 
 def _outputs(problem: Problem) -> int:

@@ -108,8 +108,10 @@ class NfMle(BatchedBackend):
         """Return the optimum behind the leading start; the covariance is not used."""
         problem, unit = normalised(problem.to(dtype=torch.complex128))
         fit = self.likelihood_of(problem, sources)
-        leading, notes = self._leading(problem, start, sources, fit)
-        end = fit.minimum(problem.prepared(PREPARED), leading.in_order(), self.iterations)
+        quick = problem.to(dtype=torch.complex64).prepared(PREPARED)
+        leading, notes = self._leading(problem, quick, start, sources, fit)
+        near = fit.settled(quick, leading.in_order())
+        end = fit.minimum(problem, near, self.iterations)
         estimates = _estimates(problem, end, fit, sources)
         objective = fit.objective(problem, end.cost, unit)
         return replace(estimates, objective=objective, notes=notes)
@@ -142,30 +144,37 @@ class NfMle(BatchedBackend):
         return StochasticFit() if kind == "stochastic" else ConditionalFit()
 
     def _leading(
-        self, problem: Problem, start: Estimates | None, sources: int, fit: Fit
+        self, problem: Problem, quick: Problem, start: Estimates | None, sources: int, fit: Fit
     ) -> tuple[Trial, tuple[str, ...]]:
         """Return the start of every scene: the one given, the one found, or the better of both.
 
-        And what is to be said about the scan.
+        And what is to be said about the scan. ``quick`` is the problem in single precision, laid
+        out for many products.
         """
         given = None if start is None else invert_range(start.positions.to(torch.float64))
         if given is not None and start is not None and not self.search and bool(start.valid.all()):
             return trial_at(problem, given), ()
         grid = search_grid(problem.array, problem.region, self.density)
         matched = Matched.prepare(problem, grid)
-        found = search(fit, problem, matched, sources, self.effort)
+        found = search(fit, quick, matched, sources, self.effort)
         if given is not None and start is not None:
-            found = self._or_given(problem, given, start.valid.all(-1), found, fit)
+            found = self._or_given(problem, quick, given, start.valid.all(-1), found, fit)
         return found, matched.table.notes
 
     def _or_given(
-        self, problem: Problem, given: Tensor, complete: Tensor, found: Trial, fit: Fit
+        self,
+        problem: Problem,
+        quick: Problem,
+        given: Tensor,
+        complete: Tensor,
+        found: Trial,
+        fit: Fit,
     ) -> Trial:
         """Return the start given where it is complete: always without search, or if it leads."""
         told = trial_at(problem, given)
         if not self.search:
             return told.where(complete, found)
-        told = fit.descended(problem, told, 2 * STEPS)
+        told = fit.descended(quick, told, 2 * STEPS)
         return told.where((told.cost < found.cost) & complete, found)
 
 

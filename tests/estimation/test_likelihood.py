@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from risdoa.conventions import invert_range
 from risdoa.likelihood import (
+    bent_grams,
     block_sums,
     conditional,
     deterministic_information,
@@ -252,3 +253,55 @@ def test_sets_of_sources_are_as_one_by_one(labels):
         alone = grams(known.problem, sets[number::2])
         for name in ("gram", "moments", "energy"):
             torch.testing.assert_close(getattr(together, name)[number::2], getattr(alone, name))
+
+
+def slopes_apart(gradient, point):
+    """Return the central differences of gradients (S, Q) at points (S, Q), (S, Q, Q)."""
+    moves = STEP * torch.eye(point.shape[1], dtype=torch.float64)
+    columns = [(gradient(point + move) - gradient(point - move)) / (2 * STEP) for move in moves]
+    return torch.stack(columns, dim=-1)
+
+
+@sharing
+@reading
+def test_the_conditional_hessian_is_the_derivative_of_the_gradient(labels, direct):
+    known = scene(2, scenes=2, direct=direct, blocks=labels, snr_db=3.0)
+    search = nearby(known, 5)
+
+    def gradient(point):
+        return conditional(grams(known.problem, point.unflatten(1, (2, 3)))).gradient
+
+    expected = slopes_apart(gradient, search.flatten(1))
+    found = conditional(*bent_grams(known.problem, search)).hessian
+    np.testing.assert_allclose(found, expected, atol=2e-6 * float(expected.abs().max()))
+
+
+@reading
+@settings(max_examples=6)
+@given(seed=seeds, sources=st.integers(1, 3))
+def test_the_stochastic_hessian_is_the_derivative_of_the_gradient(direct, seed, sources):
+    known = scene(sources, seed=seed, scenes=2, direct=direct, snr_db=3.0)
+    places = 3 * sources
+
+    def gradient(point):
+        search = point[:, :places].unflatten(1, (sources, 3))
+        powers = point[:, places:].exp()
+        return stochastic(grams(known.problem, search), powers[:, :-1], powers[:, -1]).gradient
+
+    point = torch.cat((nearby(known, seed).flatten(1), torch.zeros(2, sources + 1)), dim=1)
+    point[:, places:] += torch.randn((2, sources + 1), generator=generator(seed)).double()
+    expected = slopes_apart(gradient, point)
+    stats, bends = bent_grams(known.problem, point[:, :places].unflatten(1, (sources, 3)))
+    powers = point[:, places:].exp()
+    found = stochastic(stats, powers[:, :-1], powers[:, -1], bends).hessian
+    np.testing.assert_allclose(found, expected, atol=2e-6 * float(expected.abs().max()))
+
+
+def test_several_sets_of_sources_a_scene_bend_as_each_alone():
+    known = scene(2, scenes=2)
+    sets = torch.stack([nearby(known, seed) for seed in (1, 2, 3)], dim=1)
+    together = bent_grams(known.problem, sets.flatten(0, 1))[1]
+    for number in range(3):
+        alone = bent_grams(known.problem, sets[:, number])[1]
+        torch.testing.assert_close(together.cross[number::3], alone.cross)
+        torch.testing.assert_close(together.moments[number::3], alone.moments)
