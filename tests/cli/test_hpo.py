@@ -1,0 +1,118 @@
+"""``risdoa hpo``: from the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+
+import pytest
+
+from tests.tuning.small import COMMAND
+
+TINY = [*COMMAND, "--trials", "3", "--chain-trials", "2"]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Return the folder of a search, and how it ended."""
+    from risdoa.cli import main
+
+    folder = tmp_path_factory.mktemp("search")
+    code = main([*map(str, TINY), "--out", str(folder)])
+    return folder, code
+
+
+def test_the_best_configuration_trains(searched, cli, tmp_path):
+    folder, code = searched
+    assert code == 0
+    best = tomllib.loads((folder / "best.toml").read_text())
+    assert set(best["options"]["hybrid"]) >= {"beta", "shrinkage", "channels"}
+    outcome = cli(
+        "train", folder / "best.toml", "--epochs", "1", "--steps-per-epoch", "1",
+        "--held-out-scenes", "0", "--seed", "5", "--out", tmp_path / "run", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    summary = json.loads(outcome.out)
+    assert (summary["steps"], summary["loss"]) == (1, best["loss"])
+    again = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+    assert again["options"]["hybrid"] == best["options"]["hybrid"]
+
+
+def test_the_folder_has_the_trials(searched):
+    folder, _ = searched
+    content = json.loads((folder / "hpo.json").read_text())
+    assert content["schema"] == "risdoa.hpo/1"
+    assert content["complete"]
+    assert content["storage"] == "journal"
+    assert [each["role"] for each in content["trials"]] == ["default", "sampled", "sampled"]
+    values = {each["trial"]: each["value"] for each in content["trials"]}
+    assert content["best"]["value"] == min(values.values())
+    assert content["default"] == values[0]
+    assert set(content["chain"]) == {"default", "best", "chosen"}
+    with (folder / "trials.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["value"]) for row in rows] == list(values.values())
+    assert [row["learning_rate"] == "" for row in rows] == [True, False, False]
+
+
+def test_it_goes_on_and_confirms_on_fresh_seeds(searched, cli):
+    folder, _ = searched
+    before = json.loads((folder / "hpo.json").read_text())
+    stopped = cli(*TINY, "--out", folder, "--confirm", "7,8", "--budget", "0", "--json")
+    assert stopped.code == 0, stopped.err
+    assert "3 trials (3 done)" in stopped.err
+    assert "trainings from fresh seeds" in stopped.err
+    assert "call it again with the same --out" in stopped.err
+    assert not json.loads(stopped.out)["complete"]
+    whole = cli(*TINY, "--out", folder, "--confirm", "7,8")
+    assert whole.code == 0, whole.err
+    assert all(len(line) <= 80 for line in whole.out.splitlines() if "/" not in line)
+    assert "from fresh seeds 7, 8" in whole.out
+    content = json.loads((folder / "hpo.json").read_text())
+    assert content["complete"]
+    assert content["trials"] == before["trials"]
+    assert set(content["confirmation"]["standings"]) == {"best", "median", "default"}
+    refused = cli(*TINY, "--out", folder, "--confirm", "9")
+    assert refused.code == 2
+    assert "another setup" in refused.err
+
+
+def test_what_is_searched_can_be_seen(cli):
+    outcome = cli("hpo", "--space", "narrow", "--show", "--json")
+    narrow = json.loads(outcome.out)
+    assert narrow["schema"] == "risdoa.hpo-space/1"
+    assert "hybrid.channels" not in narrow["ranges"]
+    assert {"learning_rate", "hybrid.beta", "nf-mle.starts"} <= set(narrow["ranges"])
+    wide = cli("hpo", "--set", "hybrid.channels=8", "--show")
+    assert "hybrid.depth" in wide.out
+    assert "hybrid.channels" not in wide.out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--trials", "2"], "give --out DIR"),
+        (["--set", "omp.density=2", "--show"], "does not use 'omp'"),
+        (["--losses", "magic", "--show"], "no loss is called 'magic'"),
+        (["--preset", "magic", "--show"], "no preset is called 'magic'"),
+        (["--join", "nowhere"], "cannot read nowhere/study.json"),
+        (["--scenario", "unknown-sources", "--out", "out"], "tell the number of sources"),
+        (["--out", "out", "--storage", "magic://here"], "cannot use magic://here"),
+    ],
+)
+def test_wrong_input_is_two_lines(wrong, said, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = cli("hpo", *wrong)
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_another_search_in_the_same_folder_is_refused(searched, cli):
+    folder, _ = searched
+    outcome = cli(*TINY, "--space", "narrow", "--out", folder)
+    assert outcome.code == 2
+    assert "is another one: its space differ" in outcome.err
+    study = json.loads((folder / "study.json").read_text())
+    assert study["plan"]["space"] == "wide"
