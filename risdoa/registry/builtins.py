@@ -93,6 +93,9 @@ _LOSSES: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 """Name, factory, summary, traits and references of the losses."""
 
+_TUNED = {"completeness", "peak-contrast", "affine-invariant"}
+"""The losses with options that are worth a search."""
+
 
 @hookimpl
 def risdoa_steering() -> Iterable[Plugin]:
@@ -129,6 +132,7 @@ def risdoa_losses() -> Iterable[Plugin]:
             f"risdoa.losses.{factory}",
             summary,
             traits=traits,
+            space=f"risdoa.losses.{factory.partition(':')[0]}:space" if name in _TUNED else None,
             example=f"risdoa train --loss {name} --preset smoke --out run",
             references=references,
         )
@@ -142,6 +146,7 @@ def risdoa_models() -> Iterable[Plugin]:
         "risdoa.models.hybrid:Hybrid",
         "CNN and transformer over the snapshots with a covariance-factor head.",
         traits=("learned",),
+        space="risdoa.models.hybrid:space",
         example="risdoa train --loss gt-projection --preset smoke --out run",
     )
     yield Plugin(
@@ -202,6 +207,7 @@ def risdoa_readers() -> Iterable[Plugin]:
     """Yield the built-in readers."""
     yield Plugin(
         "npz",
+        space="risdoa.backends.nf_mle:space",
         "risdoa.recordings.npz:Npz",
         "The layout risdoa-recording/1 in a NumPy archive.",
         traits=(".npz",),
