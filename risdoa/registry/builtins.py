@@ -198,6 +198,7 @@ def risdoa_backends() -> Iterable[Plugin]:
         "risdoa.backends.nf_mle:NfMle",
         "Near-field maximum likelihood of the measurements.",
         traits=("snapshots-only", "error-bars", "efficient"),
+        space="risdoa.backends.nf_mle:space",
         example="risdoa estimate scene.npz --backend nf-mle --sources 1",
     )
 
@@ -207,7 +208,6 @@ def risdoa_readers() -> Iterable[Plugin]:
     """Yield the built-in readers."""
     yield Plugin(
         "npz",
-        space="risdoa.backends.nf_mle:space",
         "risdoa.recordings.npz:Npz",
         "The layout risdoa-recording/1 in a NumPy archive.",
         traits=(".npz",),
