@@ -28,6 +28,7 @@ from risdoa.errors import InputError
 if TYPE_CHECKING:
     from risdoa.tuning.campaign import Campaign, Found, Place
     from risdoa.tuning.plan import Plan
+    from risdoa.tuning.refining import Choice
 
 _POSITIVE = click.IntRange(min=1)
 _COUNT = click.IntRange(min=0)
@@ -166,7 +167,9 @@ def _join(folder: Path, storage: str | None, budget: float | None, *, as_json: b
     place, plan = Place.read(folder, storage)
     with _talk(), _campaign(plan, place) as campaign:
         campaign.train(Budget(float("inf") if budget is None else budget))
-        found = campaign.written({}, None, done=False)
+        found = campaign.found({}, None, done=False)
+    finished = len(found.document["trials"])
+    click.echo(f"{finished} of {plan.trials} trials are finished", err=True)
     if as_json:
         echo_json(found.document)
 
@@ -192,22 +195,21 @@ def _searched(
 
     seconds = _announced(campaign, seeds, workers, given)
     budget = Budget(seconds / workers)
+    chain: dict[str, Choice] = {}
+    confirmed, done = None, False
     try:
         shared = workers > 1 and campaign.left(())[0] > 0
         others = helpers(workers - 1, campaign.place, seconds / workers)
         with others if shared else nullcontext():
             campaign.train(budget)
+        rest = Budget(seconds - workers * budget.spent)
+        chain, tuned = campaign.refine(rest)
+        confirmed = campaign.confirm(seeds, rest)
+        done = tuned and not any(campaign.left(seeds))
     finally:
-        campaign.written({}, None, done=False)
-    rest = Budget(seconds)
-    chain = campaign.refine(rest)
-    confirmed = campaign.confirm(seeds, rest)
-    done = not any(campaign.left(seeds)) and _tuned(campaign, chain)
-    return campaign.written(chain, confirmed, done=done)
-
-
-def _tuned(campaign: Campaign, chain: dict[str, Any]) -> bool:
-    return bool(chain) or campaign.plan.chain_trials == 0
+        found = campaign.found(chain, confirmed, done=done)
+        campaign.write(found)
+    return found
 
 
 def _announced(

@@ -10,17 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
 from risdoa.errors import InputError
 from risdoa.evaluation.journal import Budget, Journal
 from risdoa.files import write_text
 from risdoa.registry import Registry
+from risdoa.threads import torch_threads
 from risdoa.training.config import TrainConfig
 from risdoa.training.experiment import Experiment
 from risdoa.training.loop import training_step
@@ -40,6 +43,9 @@ STORAGE = "RISDOA_STORAGE"
 
 MARGIN = 1.5
 """The budget over what the default takes: the networks that are tried may be larger."""
+
+TIMED = 24
+"""Scenes on which the chain is timed."""
 
 STUDY = "study.json"
 STUDY_SCHEMA = "risdoa.hpo-study/1"
@@ -131,7 +137,7 @@ class Campaign:
         self.plan, self.place, self.discover = plan, place, discover
         self.storage, self.presence = storage, presence
         self.registry = discover()
-        self.trainings = Trainings(plan, self.registry, place.folder)
+        self.trainings = Trainings(plan, discover, place.folder)
         self.shared = self._shared(place.study, plan.trials, pruner_of(plan.pruner))
 
     def _shared(self, name: str, trials: int, pruner: Any = None) -> SharedStudy:
@@ -149,7 +155,7 @@ class Campaign:
     def seconds(self) -> tuple[float, float]:
         """Return the processor time of a training of the default, and of a trial of the chain.
 
-        By two steps after a first one, and a chain on few scenes, of a network without training.
+        By a step after a first one, and the chain on a few scenes, of a network without training.
         """
         config = self.plan.base
         experiment = Experiment.of(config, self.registry)
@@ -157,22 +163,27 @@ class Campaign:
         experiment.model.train()
         step(lambda: experiment.scenes.batch(0, 0))
         one = _timed(lambda: step(lambda: experiment.scenes.batch(1, 0)))
-        judges = self.trainings.judges
-        made = outputs(experiment.model, judges)
-        judging = _timed(lambda: judged(made, self.trainings.backends))
+        first = self.trainings.judges[0]
+        few = first.select(torch.arange(min(TIMED, first.problem.scenes)))
+        scale = config.validation_scenes / few.problem.scenes
+        made = outputs(experiment.model, [few])
+        judging = scale * _timed(lambda: judged(made, self.trainings.backends))
         whole = backends_of(self.registry, self.plan.whole_chain, self.plan.fixed)
-        behind = _timed(lambda: judged(made, whole))
+        behind = scale * _timed(lambda: judged(made, whole))
         return config.epochs * (config.steps_per_epoch * one + judging), behind
 
     def train(self, budget: Budget) -> None:
         """Take trainings until none is left or the budget is spent."""
         self.shared.work(self.trainings, budget)
 
-    def refine(self, budget: Budget) -> dict[str, Choice]:
-        """Tune what needs no training behind the best network, and return what came of it."""
+    def refine(self, budget: Budget) -> tuple[dict[str, Choice], bool]:
+        """Tune what needs no training behind the best network, once all trainings are done.
+
+        Return what came of it, and whether nothing is left to do.
+        """
         best = report.best_of(self.shared.finished)
         if best is None or self.plan.chain_trials < 1 or not self.shared.complete:
-            return {}
+            return {}, self.shared.complete
         name = f"{self.place.study}-chain-{best.number}"
         shared = self._shared(name, self.plan.chain_trials)
         if not shared.complete and budget.allows_another():
@@ -180,7 +191,7 @@ class Campaign:
             run = run_path(self.place.folder, best.number)
             made = cached(self.plan, config, run, self.registry)
             shared.work(Refinement(self.plan, self.registry, made), budget)
-        return choices(shared.finished)
+        return choices(shared.finished), shared.complete
 
     def confirm(self, seeds: Sequence[int], budget: Budget) -> Verdict | None:
         """Train best, median and default from fresh seeds; return the verdict when all are done."""
@@ -189,7 +200,10 @@ class Campaign:
         journal, finished = self.confirmation(seeds), self.shared.finished
         folder = self.place.folder
         confirm(self.plan, finished, seeds, folder, journal, budget, self.discover)
-        return verdict(finished, seeds, journal.records, self.plan.base.seed)
+        made = verdict(finished, seeds, journal.records, self.plan.base.seed)
+        if made is None and not any(self.left(seeds)):
+            log.info("a training from a fresh seed broke down, so there is no verdict")
+        return made
 
     def confirmation(self, seeds: Sequence[int]) -> Journal:
         """Return the journal of the trainings from fresh seeds; the first decides the scenes."""
@@ -207,20 +221,22 @@ class Campaign:
         done = self.confirmation(seeds)
         return 0, sum(key_of(number, seed) not in done for number in numbers for seed in seeds)
 
-    def written(self, chain: dict[str, Choice], confirmed: Verdict | None, *, done: bool) -> Found:
-        """Write what there is into the folder, and return it."""
-        trials = self.shared.counted
-        finished = self.shared.finished
+    def found(self, chain: dict[str, Choice], confirmed: Verdict | None, *, done: bool) -> Found:
+        """Return what there is so far."""
+        trials, finished = self.shared.counted, self.shared.finished
         where = {"study": self.place.study, "storage": hidden(self.place.storage)}
         study = self.shared.study
         made = report.document(self.plan, where, study, finished, chain, confirmed, complete=done)
-        best, config = report.best_of(finished), None
-        if best is not None:
-            model = self.plan.base.model
-            config = report.best_config(best, model, chain.get("chosen"), self.registry)
-        report.write(self.place.folder, made, config)
-        running = sum(each.state.name == "RUNNING" for each in trials)
+        running = sum(each.state == TrialState.RUNNING for each in trials)
         return Found(made, chain, confirmed, running)
+
+    def write(self, found: Found) -> None:
+        """Write it into the folder."""
+        best, config = report.best_of(self.shared.finished), None
+        if best is not None:
+            chosen, model = found.chain.get("chosen"), self.plan.base.model
+            config = report.best_config(best, model, chosen, self.registry)
+        report.write(self.place.folder, found.document, config)
 
 
 def _timed(action: Callable[[], object]) -> float:
@@ -232,9 +248,8 @@ def _timed(action: Callable[[], object]) -> float:
 @contextmanager
 def helpers(count: int, place: Place, budget: float) -> Iterator[None]:
     """Let other processes work on the trials; wait for them, or end them where this one fails."""
-    cores = os.cpu_count() or 1
-    environment = dict(os.environ)
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // (count + 1))))
+    share = max(1, (os.cpu_count() or 1) // (count + 1))
+    environment = {"OMP_NUM_THREADS": str(share), **os.environ}
     if place.storage is not None:
         environment[STORAGE] = place.storage
     command = [sys.executable, "-m", "risdoa", "hpo", "--join", str(place.folder)]
@@ -244,8 +259,10 @@ def helpers(count: int, place: Place, budget: float) -> Iterator[None]:
         )
         for _ in range(count)
     ]
+    alone = nullcontext() if "OMP_NUM_THREADS" in os.environ else torch_threads(share)
     try:
-        yield
+        with alone:
+            yield
         for process in processes:
             process.wait()
     finally:

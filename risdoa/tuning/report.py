@@ -23,6 +23,7 @@ from risdoa.training.experiment import Experiment
 from risdoa.tuning.confirming import Verdict
 from risdoa.tuning.plan import Plan
 from risdoa.tuning.refining import Choice
+from risdoa.tuning.spaces import TEMPERING
 from risdoa.tuning.study import DEFAULT, ROLE
 from risdoa.tuning.trainings import CONFIG, REASON, SECONDS
 
@@ -66,9 +67,7 @@ def best_config(
     values = dict(trial.user_attrs[CONFIG])
     if choice is not None and model in choice.options:
         tempering = {
-            name: value
-            for name, value in choice.options[model].items()
-            if name in {"beta", "shrinkage"}
+            name: value for name, value in choice.options[model].items() if name in TEMPERING
         }
         values = merged(values, {"options": {model: tempering}})
     return Experiment.of(TrainConfig.of(values), registry).config

@@ -18,6 +18,10 @@ ALIGNMENT = (0.005, 0.5)
 """Weights of an alignment loss beside ``nmse=1``; all of them are of order one."""
 
 
+TEMPERING = {"beta", "shrinkage"}
+"""The options of a network that no training depends on, where it has them."""
+
+
 class Asks(Protocol):
     """What a search space calls: an Optuna trial, or what stands for one."""
 
@@ -139,8 +143,10 @@ def chain_options(trial: Asks, plan: Plan, registry: Registry) -> dict[str, dict
 
     model = plan.base.model
     options: dict[str, dict[str, Any]] = {}
-    scoped: Any = Scoped(trial, model, plan.fixed, "model")
-    options[model] = dict(inference_space(scoped))
+    own = options_of(plan.base.options, "model", model)
+    if registry.resolve("model", model, **own).keys() >= TEMPERING:
+        scoped: Any = Scoped(trial, model, plan.fixed, "model")
+        options[model] = dict(inference_space(scoped))
     for name in plan.whole_chain:
         options[name] = _options(trial, plan, registry, "backend", name)
     return {name: each for name, each in options.items() if each}

@@ -113,16 +113,16 @@ class Trainings:
 
     Args:
         plan: What is searched.
-        registry: Where the plugins come from.
+        discover: Makes the registry of a training, which then knows what it used itself.
         folder: Where the run directories are; those of pruned trials are removed.
 
     Raises:
         InputError: for scenes that cannot judge.
     """
 
-    def __init__(self, plan: Plan, registry: Registry, folder: Path) -> None:
-        self.plan, self.registry, self.folder = plan, registry, folder
-        self.backends = backends_of(registry, plan.chain, plan.fixed)
+    def __init__(self, plan: Plan, discover: Callable[[], Registry], folder: Path) -> None:
+        self.plan, self.discover, self.folder = plan, discover, folder
+        self.backends = backends_of(discover(), plan.chain, plan.fixed)
         self.judges = together(self._experiment(plan.base).scenes.validation())
         check_judges(self.judges)
 
@@ -135,7 +135,7 @@ class Trainings:
         plan, begun = self.plan, time.process_time()
         config = plan.base
         if trial.user_attrs[ROLE] != DEFAULT:
-            config = drawn(trial, plan, self.registry)
+            config = drawn(trial, plan, self.discover())
         trial.set_user_attr(CONFIG, config.model_dump(mode="json"))
         path = run_path(self.folder, trial.number)
         watch = Watch(self.judges, self.backends, _Report(trial, config.epochs))
@@ -152,7 +152,7 @@ class Trainings:
         return figure
 
     def _experiment(self, config: TrainConfig) -> Experiment:
-        return Experiment.of(config, self.registry)
+        return Experiment.of(config, self.discover())
 
 
 @dataclass(frozen=True)

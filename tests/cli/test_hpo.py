@@ -78,6 +78,20 @@ def test_it_goes_on_and_confirms_on_fresh_seeds(searched, cli):
     assert "another setup" in refused.err
 
 
+def test_who_joins_a_finished_search_leaves_it_as_it_is(searched, cli):
+    folder, _ = searched
+    names = ("hpo.json", "trials.csv", "best.toml", "study.json")
+    before = [(folder / name).read_bytes() for name in names]
+    outcome = cli("hpo", "--join", folder, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err == "3 of 3 trials are finished\n"
+    assert len(json.loads(outcome.out)["trials"]) == 3
+    assert before == [(folder / name).read_bytes() for name in names]
+    elsewhere = cli("hpo", "--join", folder, "--storage", "sqlite://")
+    assert (elsewhere.code, elsewhere.out) == (2, "")
+    assert "is in journal" in elsewhere.err
+
+
 def test_what_is_searched_can_be_seen(cli):
     outcome = cli("hpo", "--space", "narrow", "--show", "--json")
     narrow = json.loads(outcome.out)

@@ -26,9 +26,9 @@ from tests.tuning import fragile
 from tests.tuning.small import discover, plan
 
 
-def searched(own, folder, registry=None, trials=None, pruner="none"):
+def searched(own, folder, make=discover, trials=None, pruner="none"):
     """Return a study with its trials done."""
-    trainings = Trainings(own, registry or discover(), folder)
+    trainings = Trainings(own, make, folder)
     with Presence(folder) as presence, opened_storage(None, folder) as storage:
         count = trials or own.trials
         sampler = SeededSampler(own.base.seed)
@@ -127,7 +127,7 @@ def test_scenes_are_judged_together_as_they_are_one_by_one():
 @pytest.mark.parametrize("batch", [0, 1, 3])
 def test_a_gradient_that_is_not_finite_prunes_the_trial(batch, tmp_path):
     own = plan(losses=("fragile",), fixed=plan().fixed | {"fragile": {"batch": str(batch)}})
-    shared = searched(own, tmp_path, discover(fragile))
+    shared = searched(own, tmp_path, lambda: discover(fragile))
     default, *broken = shared.finished
     assert default.state == TrialState.COMPLETE
     assert len(broken) == 2
@@ -139,7 +139,7 @@ def test_a_gradient_that_is_not_finite_prunes_the_trial(batch, tmp_path):
 
 
 def test_a_covariance_that_is_not_finite_prunes_the_trial(tmp_path, monkeypatch):
-    trainings = Trainings(plan(), discover(), tmp_path)
+    trainings = Trainings(plan(), discover, tmp_path)
     make = trainings._experiment
 
     def spoilt(config):
@@ -169,7 +169,7 @@ def test_scenes_that_do_not_tell_the_number_of_sources_cannot_judge(tmp_path):
     own = plan()
     own = type(own)(**{**vars(own), "base": type(own.base).of(base)})
     with pytest.raises(InputError, match="tell the number of sources"):
-        Trainings(own, discover(), tmp_path)
+        Trainings(own, discover, tmp_path)
 
 
 def test_the_chain_behind_cached_covariances_is_that_of_the_model(done):
