@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from risdoa.backends.base import BatchedBackend
+from risdoa.backends.ml_effort import Effort
 from risdoa.backends.ml_fits import (
     ConditionalFit,
     Fit,
@@ -17,7 +18,8 @@ from risdoa.backends.ml_fits import (
     normalised,
     trial_at,
 )
-from risdoa.backends.ml_search import PREPARED, STEPS, Effort, search
+from risdoa.backends.ml_moves import STEPS
+from risdoa.backends.ml_search import PREPARED, search
 from risdoa.bounds import position_covariance
 from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance
@@ -69,7 +71,7 @@ class NfMle(BatchedBackend):
         search: Whether to search where there is a complete start.
         starts: Peaks tried for the first source, and fewer for further ones.
         kept: Sets of sources kept on the way.
-        sweeps: How often every source is taken out and inserted anew.
+        sweeps: How often every source is taken out and inserted anew, while that gains anything.
         density: Grid points per −3 dB half-width.
 
     Raises:
@@ -84,9 +86,9 @@ class NfMle(BatchedBackend):
         likelihood: Likelihood = "auto",
         iterations: int = 50,
         search: bool = True,
-        starts: int = 16,
-        kept: int = 4,
-        sweeps: int = 1,
+        starts: int = 8,
+        kept: int = 3,
+        sweeps: int = 2,
         density: float = 1.0,
     ) -> None:
         if min(iterations, starts, kept) < 1 or sweeps < 0 or density <= 0:

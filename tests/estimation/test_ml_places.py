@@ -1,0 +1,74 @@
+"""Which places a search tries, and which sources it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from risdoa.backends.ml_effort import QUICK, Effort
+from risdoa.backends.ml_places import FEW, HOPELESS, MANY, SMALLER, Places, steps
+from risdoa.grid import search_grid
+from risdoa.scan import Matched, Peaks
+from tests.estimation.scenes import scene
+
+THOROUGH = Effort.of(8, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def matched():
+    problem = scene(1).problem
+    return Matched.prepare(problem, search_grid(problem.array, problem.region))
+
+
+def middle_of(grid):
+    """Return the index of the point in the middle of every axis."""
+    place = 0
+    for size in grid.shape:
+        place = place * size + size // 2
+    return place
+
+
+def peaked(matched, *heights):
+    """Return places of one set that are worth so much, the first in the middle of the grid."""
+    points = middle_of(matched.grid) + 2 * torch.arange(len(heights))
+    gain = torch.zeros((1, len(matched.points)))
+    gain[0, points] = torch.tensor(heights)
+    found = Peaks(matched.points[points][None], torch.tensor([heights]), points[None])
+    return Places(found, gain, gain / 2)
+
+
+def doubted(matched, *heights, off=0.0, unit=1.0):
+    """Return whether a source is doubted that stands so many steps off the highest place."""
+    places = peaked(matched, *heights)
+    place = places.found.places[:, 0] + off * steps(matched)
+    return bool(len(places.doubtful(matched, place, torch.tensor([unit]))))
+
+
+def test_a_source_stays_where_no_place_comes_near_to_its_own(matched):
+    assert not doubted(matched, 100.0, 0.9 * SMALLER * 100)
+    assert doubted(matched, 100.0, 1.1 * SMALLER * 100)
+    assert not doubted(matched, 1000.0, 999.0 - MANY)  # nearly as much, but less by many units
+    assert doubted(matched, 12.0, 13.0 - FEW)  # less than half as much, but by a few units only
+    assert not doubted(matched, 12.0, 11.0 - FEW)
+    assert doubted(matched, 12.0, 11.0 - FEW, unit=2.0)
+
+
+def test_a_source_that_is_not_at_the_highest_place_is_doubted(matched):
+    assert not doubted(matched, 100.0, 1.0, off=1.0)
+    assert doubted(matched, 100.0, 1.0, off=2.0)
+
+
+def test_hopeless_places_are_not_tried(matched):
+    unit = torch.ones(1)
+    places = peaked(matched, 100.0, 90.0, 99.0 - HOPELESS).to_try(matched, QUICK, unit)
+    assert places.found.heights.tolist() == [[100.0, 90.0]]
+    assert places.powers_found().tolist() == [[50.0, 45.0]]
+
+
+def test_a_thorough_search_tries_the_points_beside_the_highest_place_too(matched):
+    places = peaked(matched, 50.0, 40.0).to_try(matched, THOROUGH, torch.ones(1))
+    index = set(places.found.points[0].tolist())
+    middle, (_, rows, columns) = middle_of(matched.grid), matched.grid.shape
+    assert {middle - 1, middle + 1, middle + columns, middle + rows * columns} <= index
+    heights = places.found.heights[0]
+    assert bool((heights[:-1] >= heights[1:]).all())
