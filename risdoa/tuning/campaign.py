@@ -33,7 +33,7 @@ from risdoa.tuning.judge import backends_of, judged, outputs
 from risdoa.tuning.plan import Plan
 from risdoa.tuning.presence import Presence
 from risdoa.tuning.refining import Choice, Refinement, cached, choices
-from risdoa.tuning.study import SeededSampler, SharedStudy, hidden, pruner_of
+from risdoa.tuning.study import JOURNAL, SeededSampler, SharedStudy, hidden, pruner_of
 from risdoa.tuning.trainings import CONFIG, Trainings, run_path
 
 log = logging.getLogger("risdoa.tuning")
@@ -88,10 +88,11 @@ class Place:
         except (OSError, ValueError, KeyError, TypeError) as error:
             hint = "give the --out of a `risdoa hpo` that has begun"
             raise InputError(f"cannot read {folder / STUDY}: {error}", hint) from error
-        if (kept == "journal") != (storage is None):
-            raise InputError(
-                f"the study in {folder} is in {kept}", f"name its storage: --storage, or {STORAGE}"
-            )
+        own = kept == JOURNAL
+        if own != (storage is None):
+            where = "its own journal" if own else kept
+            hint = f"leave away --storage and {STORAGE}" if own else f"give --storage or {STORAGE}"
+            raise InputError(f"the study of {folder} is in {where}", hint)
         return cls(folder, study, storage), Plan.read(plan)
 
 

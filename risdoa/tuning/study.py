@@ -32,6 +32,9 @@ log = logging.getLogger("risdoa.tuning")
 ROLE, SETUP, WORKER, REPLACES = "role", "setup", "worker", "replaces"
 DEFAULT, SAMPLED = "default", "sampled"
 
+JOURNAL = "journal"
+"""What stands for an address where the study is in the folder itself."""
+
 STARTUP = 8
 """Trials drawn at random before the sampler learns from them."""
 
@@ -155,9 +158,9 @@ def _connected(address: str) -> RDBStorage:
 
 
 def hidden(address: str | None) -> str:
-    """Return an address without its password; "journal" for none."""
+    """Return an address without its password, or ``JOURNAL`` for none."""
     if address is None:
-        return "journal"
+        return JOURNAL
     try:
         return make_url(address).render_as_string(hide_password=True)
     except (SQLAlchemyError, ValueError):

@@ -89,7 +89,7 @@ def test_who_joins_a_finished_search_leaves_it_as_it_is(searched, cli):
     assert before == [(folder / name).read_bytes() for name in names]
     elsewhere = cli("hpo", "--join", folder, "--storage", "sqlite://")
     assert (elsewhere.code, elsewhere.out) == (2, "")
-    assert "is in journal" in elsewhere.err
+    assert "is in its own journal" in elsewhere.err
 
 
 def test_what_is_searched_can_be_seen(cli):

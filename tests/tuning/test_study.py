@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 
 import optuna
@@ -153,6 +154,49 @@ def test_the_trial_of_a_killed_worker_is_done_again_and_nothing_else(worker):
     assert parameters(shared)[: len(before)] == before
     assert shared.study.trials[2].state == TrialState.FAIL
     assert shared.study.trials[-1].params == running.params
+
+
+def test_a_worker_that_is_killed_before_it_says_so_is_missed_in_the_journal(tmp_path):
+    with ExitStack() as stack:
+
+        def make():
+            storage = stack.enter_context(opened_storage(None, tmp_path))
+            presence = stack.enter_context(Presence(tmp_path))
+            return SharedStudy(storage, "study", {}, 2, tmp_path, presence, SeededSampler(0))
+
+        killed, other = make(), make()
+        taken = killed.study.ask()
+        other.work(valley, Budget(60))
+        assert len(other.finished) == 1  # it may be about to say that it has taken the trial
+        killed.presence._stream.close()
+        other.work(valley, Budget(60))
+        assert other.complete
+        assert other.study.trials[taken.number].state == TrialState.FAIL
+
+
+@pytest.mark.slow
+def test_a_worker_on_another_machine_is_missed_by_its_heartbeat(tmp_path, monkeypatch):
+    monkeypatch.setattr("risdoa.tuning.study.HEARTBEAT", 1)
+    with ExitStack() as stack:
+
+        def make(folder):
+            place = address("sqlite", tmp_path)
+            storage = stack.enter_context(opened_storage(place, tmp_path))
+            presence = stack.enter_context(Presence(folder))
+            return SharedStudy(storage, "study", {}, 2, folder, presence, SeededSampler(0))
+
+        def killed(trial):
+            raise Killed
+
+        here, there = make(tmp_path / "here"), make(tmp_path / "there")
+        with pytest.raises(Killed):
+            here.work(killed, Budget(60))
+        there.work(valley, Budget(60))
+        assert len(there.finished) == 1
+        time.sleep(5)
+        there.work(valley, Budget(60))
+        assert there.complete
+        assert [each.state for each in there.study.trials].count(TrialState.FAIL) == 1
 
 
 def test_a_trial_that_nobody_planned_is_not_done(worker):
