@@ -16,7 +16,10 @@ from risdoa.errors import InputError
 from risdoa.evaluation.assignment import assigned
 from risdoa.evaluation.journal import Budget
 from risdoa.pipeline import build_chain
+from risdoa.training.contest import digest
 from risdoa.training.experiment import Experiment
+from risdoa.training.run import run_training
+from risdoa.training.rundir import RunDirectory
 from risdoa.tuning.judge import capped_angle, judged, outlier_rate, outputs, together
 from risdoa.tuning.presence import Presence
 from risdoa.tuning.refining import Refinement, cached
@@ -85,6 +88,15 @@ def test_a_trial_is_worth_the_figure_of_the_weights_that_it_keeps(done):
         assert list(trial.intermediate_values) == [1, 2]
         assert trial.value in trial.intermediate_values.values()
         assert trial.user_attrs[SECONDS] > 0
+
+
+def test_a_trial_is_the_training_that_its_configuration_repeats(done, tmp_path):
+    folder, shared = done
+    trial = shared.finished[-1]
+    config = type(plan().base).of(trial.user_attrs[CONFIG])
+    again = run_training(config, discover(), tmp_path / "again").run
+    there = RunDirectory.existing(run_path(folder, trial.number))
+    assert digest(RunDirectory.existing(again).best()) == digest(there.best())
 
 
 def test_the_first_trial_is_the_default(done):
