@@ -10,7 +10,7 @@ from torch import Tensor
 
 from risdoa.arrays import Array
 from risdoa.grid import Grid
-from risdoa.scan.matched import MEMORY, power
+from risdoa.scan.matched import MEMORY
 from risdoa.scan.polynomial import lattice
 from risdoa.scan.table import SteeringTable, steering_table
 from risdoa.steering.base import Steering
@@ -68,8 +68,7 @@ class Correlations:
         few = max(1, MEMORY // max(1, 8 * rows.shape[1] * points))
         scenes = torch.arange(len(rows), device=rows.device)
         for chunk, place in zip(scenes.split(few), out.split(few), strict=True):
-            products = self.table.select(chunk).correlate(rows[chunk])
-            place.copy_(power(products).sum(1).flatten(1))
+            place.copy_(self.table.select(chunk).energies(rows[chunk]).sum(1).flatten(1))
         return out
 
     def select(self, scenes: Tensor) -> Correlations:

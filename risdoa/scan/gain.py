@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from risdoa.conventions import invert_range
-from risdoa.scan.matched import Matched, power
+from risdoa.scan.matched import Matched
 
 START, STEPS = 3.0, 2
 """Signal-to-noise ratio from which the power of a source at a point is sought, and in how many
@@ -58,45 +58,59 @@ def likelihood_gain(matched: Matched, found: Tensor, powers: Tensor, noise: Tens
 def _gain(
     matched: Matched, scenes: Tensor, found: Tensor, powers: Tensor, noise: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return gain and power (S'·C, P) for the chosen scenes."""
+    """Return gain and power (S'·C, P) for the chosen scenes.
+
+    With σ²g and |σm|² in place of g and |m|² all but the power itself, γ/σ² then, is the same.
+    """
     sets = len(found) // len(scenes)
-    own = matched.fields[scenes].unsqueeze(1)
-    sigma = noise.to(torch.float32).unflatten(0, (-1, sets))[..., None, None, None]
-    norms = matched.norms_of(scenes).unsqueeze(1)
+    sigma = noise.to(torch.float32).unflatten(0, (-1, sets))[..., None, None]
+    own = matched.fields[scenes, None].expand(-1, sets, -1, -1)
+    back = own.new_zeros((len(scenes), sets, 1, 1, 1))
     if found.shape[1]:
         back = _explained(matched, scenes, found, powers, noise)
-        fields = torch.cat((own.unsqueeze(3) - back[..., :1, :], back[..., 1:, :]), dim=3)
-        products = power(matched.correlate(fields, scenes))
-        fit = products[:, :, :, 0] / sigma**2
-        room = (norms - products[:, :, :, 1:].sum(3)).clamp_min(0) / sigma
-    else:
-        fit = power(matched.correlate(own.expand(-1, sets, -1, -1), scenes)) / sigma**2
-        room = (norms / sigma).expand(-1, -1, fit.shape[2], -1, -1)
-    gamma = _powers(fit, room)
-    load = 1 + gamma.unsqueeze(2) * room
-    value = (gamma * (fit / load).sum(2) - load.log().sum(2)).clamp_min(0)
-    return value.flatten(0, 1).flatten(1), gamma.flatten(0, 1).flatten(1)
+    fit = matched.energies((own - back[:, :, 0]) / sigma.sqrt(), scenes)
+    room = matched.norms_of(scenes).unsqueeze(1).expand_as(fit)
+    for each in back[:, :, 1:].unbind(2):
+        room = room - matched.energies(each, scenes)
+    room = room.clamp_min(0)
+    gamma = likeliest_powers(fit, room, axis=2)
+    load = torch.addcmul(fit.new_ones(()), gamma.unsqueeze(2), room)
+    value = (gamma * fit.div_(load).sum(2) - _sum_of_logs(load)).clamp_min(0)
+    return value.flatten(0, 1).flatten(1), (gamma * sigma).flatten(0, 1).flatten(1)
 
 
-def _powers(fit: Tensor, room: Tensor) -> Tensor:
-    """Return the power at every point from |m_l|² and g_l over the snapshots (axis 2).
+def _sum_of_logs(values: Tensor) -> Tensor:
+    """Return Σ_l log x_l over axis 2 for x >= 1, with one logarithm for four factors.
 
-    Scoring, γ = Σ w(|m|² - g)/Σ w g² with w = (1 + γg)⁻², from a power at which the source is above
-    the noise: from 0 the snapshots in which g is large would decide alone.
+    The fourth power of what is below 4·10⁹ is within single precision.
+    """
+    for _ in range(2):
+        count = values.shape[2] // 2
+        if 2 * count == values.shape[2]:
+            values = values[:, :, :count] * values[:, :, count:]
+    return values.log().sum(2)
+
+
+def likeliest_powers(fit: Tensor, room: Tensor, axis: int) -> Tensor:
+    """Return the power of a source at every point from |m_b|² and h_b over the blocks of an axis.
+
+    Scoring, γ = Σ w(|m|² - h)/Σ w h² with w = (1 + γh)⁻², from a power at which the source is above
+    the noise: from 0 the snapshots in which h is large would decide alone.
     """
     tiny = torch.finfo(fit.dtype).tiny
-    gamma = START / room.mean(2).clamp_min(tiny)
+    gamma = START / room.mean(axis).clamp_min(tiny)
+    one, excess = fit.new_ones(()), fit - room
     for _ in range(STEPS):
-        weights = (1 + gamma.unsqueeze(2) * room).pow(-2)
-        spread = (weights * room * room).sum(2).clamp_min(tiny)
-        gamma = ((weights * (fit - room)).sum(2) / spread).clamp_min(0)
+        share = torch.addcmul(one, gamma.unsqueeze(axis), room).reciprocal_()
+        spread = (share * room).square_().sum(axis).clamp_min(tiny)
+        gamma = (share.square_().mul_(excess).sum(axis) / spread).clamp_min(0)
     return gamma
 
 
 def _explained(
     matched: Matched, scenes: Tensor, found: Tensor, powers: Tensor, noise: Tensor
 ) -> Tensor:
-    """Return G_lᴴB_l[T B_lᴴy_l, T^½] as fields, (S', C, L, 1 + K', N) complex64."""
+    """Return G_lᴴB_l[T B_lᴴy_l, T^½] as fields, (S', C, 1 + K', L, N) complex64."""
     problem = matched.problem.select(scenes).to(dtype=torch.complex64)
     sets, known = len(found) // len(scenes), found.shape[1]
     places = invert_range(found).unflatten(0, (-1, sets)).flatten(1, 2)
@@ -113,4 +127,4 @@ def _explained(
     moments = half.mH @ (seen.mH @ snapshots.values[:, None, :, :, None])
     outputs = seen @ torch.cat((half @ moments, half), dim=-1)
     back = snapshots.sensing.adjoint(outputs.permute(1, 4, 0, 2, 3))
-    return back.permute(2, 0, 3, 1, 4)
+    return back.permute(2, 0, 1, 3, 4)

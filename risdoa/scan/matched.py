@@ -11,6 +11,7 @@ from torch import Tensor
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
 from risdoa.problem import Problem
+from risdoa.scan.base import power
 from risdoa.scan.norms import block_norms
 from risdoa.scan.table import SteeringTable, steering_table
 from risdoa.snapshots import sum_blocks
@@ -91,6 +92,12 @@ class Matched:
         apart: Tensor = products.unflatten(1, fields.shape[1:-1])
         return apart
 
+    def energies(self, fields: Tensor, scenes: Tensor) -> Tensor:
+        """Return |aᴴx|² of fields (S', …, N) of the chosen scenes, (S', …, R, A)."""
+        found: Tensor = self.table.select(scenes).energies(fields.flatten(1, -2))
+        apart: Tensor = found.unflatten(1, fields.shape[1:-1])
+        return apart
+
     def spectrum(self, found: Tensor | None) -> Tensor:
         """Return what a further source at every grid point explains: Σ_b |b⊥ᴴ y⊥|²/‖b⊥‖².
 
@@ -104,7 +111,7 @@ class Matched:
         known = 0 if found is None else found.shape[1]
         if found is None or not known:
             parts = [
-                (power(self.correlate(self.fields[scenes], scenes)) / self.norms_of(scenes)).sum(1)
+                (self.energies(self.fields[scenes], scenes) / self.norms_of(scenes)).sum(1)
                 for scenes in self.chunks(self.fields.shape[1])
             ]
             return torch.cat(parts).flatten(1).repeat_interleave(sets, dim=0)
@@ -123,7 +130,7 @@ class Matched:
         basis, rest = project_out(problem, found, values)
         both = torch.cat((rest.unsqueeze(1), basis), dim=1)
         fields = block_adjoint(problem, both).to(torch.complex64).unflatten(0, (-1, sets))
-        explained = power(self.correlate(fields, scenes))
+        explained = self.energies(fields, scenes)
         norms = self.norms_of(scenes).unsqueeze(1)
         left = torch.maximum(norms - explained[:, :, :, 1:].sum(3), FLOOR * norms)
         return (explained[:, :, :, 0] / left).sum(2).flatten(0, 1).flatten(1)
@@ -137,12 +144,6 @@ class Matched:
     def best(self, found: Tensor | None) -> Tensor:
         """Return the grid point with the largest spectrum, (S, 3) in (φ, θ, w)."""
         return self.points[self.spectrum(found).argmax(-1)]
-
-
-def power(values: Tensor) -> Tensor:
-    """Return |z|²."""
-    real, imaginary = values.real, values.imag
-    return torch.addcmul(real * real, imaginary, imaginary)
 
 
 def _fields(problem: Problem) -> Tensor:

@@ -58,8 +58,7 @@ def _of_the_array(problem: Problem) -> Tensor:
 def _outright(sensing: RisCoded, table: SteeringTable, scenes: int) -> Tensor:
     """Return ‖G_l a‖² from the products themselves, (S', L, R, A)."""
     rows = sensing.matrix().conj().resolve_conj().expand(scenes, -1, -1, -1)
-    seen = table.correlate(rows.flatten(1, 2)).unflatten(1, rows.shape[1:3])
-    norms: Tensor = torch.view_as_real(seen).square().sum(2).sum(-1)
+    norms: Tensor = table.energies(rows.flatten(1, 2)).unflatten(1, rows.shape[1:3]).sum(2)
     return norms
 
 

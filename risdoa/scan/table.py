@@ -10,7 +10,7 @@ from torch import Tensor
 from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
-from risdoa.scan.base import SteeringTable, contracted
+from risdoa.scan.base import SteeringTable, contracted, contracted_energies, in_parts
 from risdoa.scan.dense import direct_table
 from risdoa.scan.low_rank import low_rank_table
 from risdoa.steering.base import Steering
@@ -62,11 +62,13 @@ class SeparableTable(SteeringTable):
     N + N_x A products for a field and a row of A points, where the dense table takes N A.
 
     Shapes:
-        along_x: (R, N_x, A) conjugate. along_y: (N_y, R) conjugate.
+        along_x: (R, N_x, A) conjugate. along_y: (N_y, R) conjugate. parts: (R, 2N_x, 2A) float32,
+        the first in real form.
     """
 
     along_x: Tensor
     along_y: Tensor
+    parts: Tensor
 
     @classmethod
     def of(
@@ -76,7 +78,7 @@ class SeparableTable(SteeringTable):
         along_x, along_y = lines
         x = steering(along_x, positions).conj().resolve_conj()
         y = steering(along_y, positions[:, :1]).conj().resolve_conj()
-        return cls(x.contiguous(), y.squeeze(-1).mT.contiguous())
+        return cls(x.contiguous(), y.squeeze(-1).mT.contiguous(), in_parts(x))
 
     @property
     def rows(self) -> int:  # type: ignore[override]
@@ -91,6 +93,10 @@ class SeparableTable(SteeringTable):
     def correlate(self, fields: Tensor) -> Tensor:
         """Return aᴴx; see :meth:`SteeringTable.correlate`."""
         return contracted(fields, self.along_x, self.along_y)
+
+    def energies(self, fields: Tensor) -> Tensor:
+        """Return |aᴴx|²; see :meth:`SteeringTable.energies`."""
+        return contracted_energies(fields, self.along_x, self.along_y, self.parts)
 
     def select(self, scenes: Tensor) -> SeparableTable:
         """Return itself: one geometry for all scenes; see :meth:`SteeringTable.select`."""
