@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
-from risdoa.grid import Grid
+from risdoa.models.anchors import anchored
 from risdoa.models.layers import Modulation, Residual, SnapshotEncoder, SnapshotTransformer
 from risdoa.models.learned import LearnedModel
 from risdoa.models.maps import Maps
@@ -92,8 +91,8 @@ class Hybrid(LearnedModel):
         """Return R = FFᴴ with F (S, N, anchors); see :meth:`Model.__call__`."""
         maps = Maps.of(problem)
         features = self.backbone(maps)
-        factor: Tensor = self.head(features, maps, problem)
-        return Covariance(factor)
+        covariance: Covariance = self.head(features, maps, problem)
+        return covariance
 
 
 class Backbone(nn.Module):
@@ -173,43 +172,20 @@ class AnchorHead(nn.Module):
         self.contrast = nn.Parameter(torch.tensor(4.0))
         self.log_gain = nn.Parameter(torch.tensor(0.0))
 
-    def forward(self, features: Tensor, maps: Maps, problem: Problem) -> Tensor:
-        """Return the factor (S, N, J) in complex64, computed outside autocast."""
+    def forward(self, features: Tensor, maps: Maps, problem: Problem) -> Covariance:
+        """Return the covariance, computed outside autocast."""
         reading = self.reading(features)
         with torch.autocast(features.device.type, enabled=False):
             reading = reading.flatten(2).float()
             powers = maps.power * self._share(reading[:, 0], maps)
             chosen = powers.detach().topk(min(self.anchors, powers.shape[-1]), dim=-1).indices
             offsets = torch.take_along_dim(reading[:, 1:], chosen.unsqueeze(1), -1).mT
-            positions = shifted(maps.grid, chosen, torch.tanh(offsets), problem)
-            steering = problem.steering(problem.array, positions)
-            amplitudes = torch.take_along_dim(powers, chosen, -1).clamp_min(1e-30).sqrt()
-            amplitudes = amplitudes * (maps.scale.unsqueeze(-1) * torch.exp(self.log_gain / 2))
-            factor: Tensor = steering * amplitudes.unsqueeze(-2)
-            return factor
+            power = maps.scale.square().unsqueeze(-1) * torch.exp(self.log_gain)
+            strongest = torch.take_along_dim(powers, chosen, -1) * power
+            return anchored(problem, maps.grid, chosen, torch.tanh(offsets), strongest)
 
     def _share(self, logits: Tensor, maps: Maps) -> Tensor:
         """Return the share of the matched power that is believed, around the relative spectrum."""
         spectrum = maps.energy.mean(1)
         relative = spectrum / spectrum.amax(-1, keepdim=True).clamp_min(1e-30)
         return torch.sigmoid(3 * logits + self.contrast * torch.log(relative + 1e-6) - 2)
-
-
-def shifted(grid: Grid, chosen: Tensor, offsets: Tensor, problem: Problem) -> Tensor:
-    """Return grid points moved by offsets in units of the local spacing, kept in the region.
-
-    Shapes:
-        chosen: (S, J) indices. offsets: (S, J, 3) along φ, θ, w. Returns (S, J, 3) rad, rad, m.
-    """
-    spacing = grid_spacing(grid).to(offsets)
-    points = grid.points().to(offsets)
-    low, high = (bound.to(offsets) for bound in problem.search_bounds())
-    moved = points[chosen] + offsets * spacing[chosen]
-    return invert_range(torch.minimum(torch.maximum(moved, low), high))
-
-
-def grid_spacing(grid: Grid) -> Tensor:
-    """Return the local spacing at every grid point along φ, θ and w, (G, 3); 0 for a lone point."""
-    axes = (grid.azimuth, grid.elevation, grid.inverse_range)
-    steps = [torch.gradient(axis)[0] if len(axis) > 1 else torch.zeros_like(axis) for axis in axes]
-    return Grid(*steps).points()

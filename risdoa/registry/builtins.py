@@ -150,6 +150,15 @@ def risdoa_models() -> Iterable[Plugin]:
         example="risdoa train --loss gt-projection --preset smoke --out run",
     )
     yield Plugin(
+        "unfolded",
+        "risdoa.models.unfolded:Unfolded",
+        "Evidence on a grid, judged by a CNN, round after round beside the likeliest sources.",
+        traits=("learned",),
+        space="risdoa.models.unfolded:space",
+        example="risdoa train --model unfolded --preset smoke --out run",
+        references=("Monga, Li and Eldar, IEEE Signal Processing Magazine, 2021",),
+    )
+    yield Plugin(
         "sample",
         "risdoa.models.sample:Sample",
         "The classical covariance estimated from the snapshots alone.",

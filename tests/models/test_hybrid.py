@@ -1,101 +1,16 @@
-"""The hybrid network: what holds by construction, whatever its weights."""
+"""The hybrid network: its maps and its size."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 import torch
 
-from risdoa.arrays import Array
-from risdoa.covariance import Covariance
 from risdoa.errors import InputError
-from risdoa.losses.gt_projection import GtProjection
 from risdoa.losses.nmse import Nmse
-from risdoa.models.hybrid import Hybrid, grid_spacing
-from risdoa.models.learned import BATCH
-from risdoa.models.maps import MOST_POINTS, Maps, bounded_grid
-from risdoa.models.sample import Sample
-from risdoa.problem import Problem
+from risdoa.models.hybrid import Hybrid
+from risdoa.models.maps import Maps
 from risdoa.scenarios.canonical import Canonical
-from risdoa.scenarios.digital import Digital
-from risdoa.scenarios.static import Static
-from risdoa.sensing import Direct, RisCoded
-from risdoa.snapshots import Snapshots
-from risdoa.steering.spherical import Spherical
-
-SMALL = {"channels": 8, "width": 16, "depth": 1, "layers": 1, "heads": 2, "anchors": 8}
-
-
-def network(**options):
-    """Return a small network with fixed, not too small weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = Hybrid(**SMALL | options)
-        for parameter in model.head.reading.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
-    return model.eval()
-
-
-def drawn(count=5, seed=0, scenario=Canonical, sources=None, **options):
-    made = scenario(**{"nx": 5, "ny": 4, "snapshots": 6} | options)
-    return made.sample(count, torch.Generator().manual_seed(seed), sources=sources)
-
-
-def close(first: Covariance, second: Covariance, tolerance=1e-4):
-    first, second = first.dense(), second.dense()
-    torch.testing.assert_close(
-        first, second, rtol=tolerance, atol=tolerance * float(first.abs().max())
-    )
-
-
-@pytest.mark.parametrize(
-    ("scenario", "options"),
-    [
-        (Canonical, {}),
-        (Canonical, {"nx": 7, "ny": 3, "outputs": 5, "snapshots": 9}),
-        (Canonical, {"nx": 1, "ny": 6, "snapshots": 1}),
-        (Canonical, {"outputs": 1, "sources": 1}),
-        (Static, {}),
-        (Digital, {"nx": 3, "snapshots": 4}),
-    ],
-)
-@torch.no_grad()
-def test_any_array_and_any_number_of_snapshots_give_a_covariance(scenario, options):
-    problem, _ = drawn(scenario=scenario, **options)
-    covariance = network()(problem)
-    dense = covariance.dense()
-    assert dense.shape == (5, problem.array.count, problem.array.count)
-    assert dense.dtype == torch.complex64
-    assert bool(dense.isfinite().all())
-    torch.testing.assert_close(dense, dense.mH)
-    values = torch.linalg.eigvalsh(dense.to(torch.complex128))
-    assert bool((values >= -1e-5 * values[:, -1:]).all())
-    assert bool((values[:, -1] > 0).all())
-
-
-@torch.no_grad()
-def test_a_three_dimensional_array_of_its_own_in_every_scene():
-    generator = torch.Generator().manual_seed(0)
-    points = torch.randn((3, 6, 3), dtype=torch.float64, generator=generator)
-    values = torch.randn((3, 2, 6), dtype=torch.complex128, generator=generator)
-    array = Array(points, 1.0)
-    region = torch.tensor([[-3.1, 3.1], [-1.5, 1.5], [2.0, 20.0]], dtype=torch.float64)
-    problem = Problem(Snapshots(values, Direct()), array, Spherical(), region)
-    assert bool(network()(problem).factor.isfinite().all())
-    assert len(bounded_grid(problem).points()) <= MOST_POINTS
-
-
-@torch.no_grad()
-def test_fixed_coordinates_stay_fixed():
-    problem, _ = drawn()
-    region = problem.region.clone()
-    region[1], region[2] = 0.1, 3.0
-    narrow = replace(problem, region=region)
-    grid = bounded_grid(narrow)
-    assert grid.shape[:2] == (1, 1)
-    assert float(grid_spacing(grid)[:, 1:].abs().max()) == 0
-    assert bool(network()(narrow).factor.isfinite().all())
+from tests.models.small import HYBRID, drawn
 
 
 @torch.no_grad()
@@ -112,71 +27,9 @@ def test_maps_find_a_lone_source_and_its_power():
     assert 0.5 < float(power.median()) < 1.5
 
 
-@torch.no_grad()
-def test_the_phase_of_the_data_plays_no_part_and_their_scale_is_passed_on():
-    problem, _ = drawn()
-    model = network()
-    values = problem.snapshots.values
-    for factor in (1j, 1e-9, 3e5):
-        changed = replace(problem, snapshots=replace(problem.snapshots, values=values * factor))
-        expected = model(problem).scaled(torch.full((5,), abs(factor) ** 2))
-        close(model(changed), expected, 1e-3)
-
-
-@torch.no_grad()
-def test_the_order_of_the_snapshots_plays_no_part():
-    problem, _ = drawn()
-    order = torch.tensor([3, 1, 5, 0, 2, 4])
-    sensing = problem.snapshots.sensing
-    snapshots = Snapshots(
-        problem.snapshots.values[:, order], RisCoded(sensing.channel, sensing.codes[:, order])
-    )
-    model = network()
-    close(model(replace(problem, snapshots=snapshots)), model(problem))
-
-
-@torch.no_grad()
-def test_scenes_do_not_leak_into_each_other():
-    problem, _ = drawn()
-    model = network()
-    together = model(problem)
-    for scene in range(5):
-        close(model(problem.select(torch.tensor([scene]))), together.select(torch.tensor([scene])))
-
-
-@torch.no_grad()
-def test_many_scenes_are_worked_on_in_batches():
-    problem, _ = drawn(count=2 * BATCH + 1)
-    model = network()
-    close(model(problem), model.predict(problem))
-
-
-@torch.no_grad()
-def test_silent_snapshots_give_a_finite_covariance():
-    problem, _ = drawn()
-    silent = torch.zeros_like(problem.snapshots.values)
-    factor = network()(replace(problem, snapshots=replace(problem.snapshots, values=silent))).factor
-    assert bool(factor.isfinite().all())
-
-
-@pytest.mark.parametrize("amp", [False, True])
-def test_every_parameter_gets_a_finite_gradient(amp):
-    problem, truth = drawn()
-    truth = truth.to(dtype=torch.complex64)
-    model = network().train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=amp):
-        covariance = model(problem)
-    assert covariance.factor.dtype == torch.complex64
-    (Nmse()(covariance, truth) + GtProjection()(covariance, truth)).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert bool(parameter.grad.isfinite().all()), name
-        assert float(parameter.grad.abs().max()) > 0, name
-
-
 def test_an_untrained_network_passes_gradients_to_its_backbone():
     problem, truth = drawn()
-    model = Hybrid(**SMALL)
+    model = Hybrid(**HYBRID)
     Nmse()(model(problem), truth.to(dtype=torch.complex64)).sum().backward()
     assert all(float(one.grad.abs().max()) > 0 for one in model.backbone.parameters())
 
@@ -187,29 +40,10 @@ def test_has_at_most_a_million_parameters_in_backbone_and_head():
     assert 1e5 < sum(parameter.numel() for parameter in model.parameters()) <= 1e6
 
 
-@torch.no_grad()
-def test_blend_and_shrinkage_act_at_inference_alone():
-    problem, _ = drawn(count=2, nx=3, ny=3, outputs=4)
-    plain, mixed = network(), network(beta=0.6, shrinkage=0.1)
-    close(mixed.predict(problem), plain.predict(problem))
-    close(mixed.train()(problem), plain.predict(problem))
-    sample = Sample()(problem)
-    expected = plain.predict(problem).blended(sample, 0.6).shrunk(0.1)
-    close(mixed.eval()(problem), expected)
-    assert float(mixed(problem).trace()[0]) == pytest.approx(problem.array.count, rel=1e-4)
-
-
-@torch.no_grad()
-def test_blending_is_left_out_where_there_is_no_classical_covariance():
-    problem, _ = drawn(scenario=Static)
-    assert not Sample().supports(problem)
-    close(network(beta=0.5)(problem), network()(problem))
-
-
 @pytest.mark.parametrize(
     "options",
     [{"width": 15}, {"channels": 6}, {"anchors": 0}, {"beta": 1.5}, {"shrinkage": 1.0}],
 )
 def test_impossible_options_are_refused(options):
     with pytest.raises(InputError):
-        Hybrid(**SMALL | options)
+        Hybrid(**HYBRID | options)

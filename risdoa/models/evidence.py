@@ -1,0 +1,130 @@
+"""What the measurements say about a source at every point of a grid: log-likelihoods, not energies.
+
+A source of power γ at grid point g raises the log-likelihood of y_b ~ CN(0, R_b) by
+
+    Σ_b γ|m_b|²/(1 + γh_b) - log(1 + γh_b),    m_b = b_gᴴR_b⁻¹y_b,    h_b = b_gᴴR_b⁻¹b_g,
+
+with b_g = G_l a(p_g), stacked over the snapshots of a block b that share their source signals; the
+largest value over γ is the evidence for g. For one source and a flat prior it is, up to a constant,
+the logarithm of the posterior of its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from risdoa.grid import Grid
+from risdoa.models.atoms import Atoms, Strengths
+from risdoa.scan import Matched
+from risdoa.scan.gain import likeliest_powers
+from risdoa.scan.matched import MEMORY, power
+
+LEFT = 1e-4
+"""Least share of a vector that is left beside the atoms: rounding may leave less than nothing."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The evidence for a source at every grid point, and the power that brings it.
+
+    Shapes:
+        value: (S, P) nats. powers: (S, P).
+    """
+
+    value: Tensor
+    powers: Tensor
+
+    @classmethod
+    def of(cls, heard: Tensor, room: Tensor) -> Evidence:
+        """Return the evidence from |m_b|² and h_b, (S, B, P) each."""
+        gamma = likeliest_powers(heard, room, axis=1)
+        load = 1 + gamma.unsqueeze(1) * room
+        value = gamma * (heard / load).sum(1) - load.log().sum(1)
+        return cls(value.clamp_min(0), gamma)
+
+
+def alone(matched: Matched, noise: Tensor) -> Evidence:
+    """Return the evidence for a source when nothing but noise of power (S,) is known."""
+    parts = []
+    for scenes in matched.chunks(matched.fields.shape[1]):
+        sigma = noise[scenes][:, None, None]
+        heard = power(matched.correlate(matched.fields[scenes], scenes)).flatten(-2)
+        room = matched.norms_of(scenes).flatten(-2) / sigma
+        parts.append(Evidence.of(heard / sigma**2, room.expand_as(heard)))
+    return joined(parts)
+
+
+def beside(
+    matched: Matched, atoms: Atoms, strengths: Strengths, nearest: Tensor
+) -> tuple[Evidence, Evidence]:
+    """Return the evidence beside all atoms, and beside all but the one nearest to every point.
+
+    With c = B_bᴴb_g and u = Tᵀc̄, all for R_b with every atom,
+
+        σ²m = b_gᴴy - c̄ᵀTBᴴy,    σ²h = ‖b_g‖² - cᴴTc,
+
+    and without atom j, by the identity of Sherman and Morrison,
+
+        σ²m_{-j} = σ²m + u_j (TBᴴy)_j/T_jj,    σ²h_{-j} = σ²h + |u_j|²/T_jj,
+
+    so that one scan of 1 + J fields a block leaves out every atom in turn (Tipping and Faul, 2003).
+
+    Shapes:
+        nearest: (S, P) int, the atom nearest to every grid point.
+    """
+    parts = []
+    for scenes in torch.arange(len(nearest), device=nearest.device).split(_at_once(matched, atoms)):
+        found = matched.correlate(atoms.fields[scenes], scenes).flatten(-2)
+        own, cross = found[:, :, 0], found[:, :, 1:]
+        spread, signals = strengths.spread[scenes], strengths.signals[scenes].unsqueeze(-1)
+        mixed = spread.mT @ cross
+        heard = own - (cross * signals).sum(2)
+        shared = (mixed.real * cross.real + mixed.imag * cross.imag).sum(2)
+        norms = matched.norms_of(scenes).flatten(-2)
+        room = torch.maximum(norms - shared, LEFT * norms)
+        here = nearest[scenes][:, None, None].expand(-1, mixed.shape[1], -1, -1)
+        mine = torch.take_along_dim(mixed, here, 2).squeeze(2)
+        variance = _picked(strengths.variances[scenes], here)
+        heard_without = heard + mine * _picked(signals.squeeze(-1), here) / variance
+        room_without = room + power(mine) / variance
+        sigma = strengths.noise[scenes][:, None, None]
+        parts.append(
+            (
+                Evidence.of(power(heard) / sigma**2, room / sigma),
+                Evidence.of(power(heard_without) / sigma**2, room_without / sigma),
+            )
+        )
+    everything, without = zip(*parts, strict=True)
+    return joined(everything), joined(without)
+
+
+def nearest_atom(grid: Grid, points: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the nearest atom to every grid point, and the squared distances in grid steps.
+
+    Shapes:
+        points: (P, 3), search: (S, J, 3) in (φ, θ, w). Returns (S, P) int and (S, J, P).
+    """
+    steps = grid.steps().to(points)
+    steps = torch.where(steps > 0, steps, 1.0)
+    apart = ((points - search.unsqueeze(-2)) / steps).square().sum(-1)
+    return apart.argmin(1), apart
+
+
+def joined(parts: list[Evidence] | tuple[Evidence, ...]) -> Evidence:
+    """Return the evidence of several groups of scenes as one."""
+    return Evidence(
+        torch.cat([part.value for part in parts]), torch.cat([part.powers for part in parts])
+    )
+
+
+def _picked(values: Tensor, here: Tensor) -> Tensor:
+    """Return the values (S, B, J) of the atoms (S, B, 1, P), as (S, B, P)."""
+    return torch.take_along_dim(values.unsqueeze(-1), here, 2).squeeze(2)
+
+
+def _at_once(matched: Matched, atoms: Atoms) -> int:
+    fields = atoms.fields.shape[1] * atoms.fields.shape[2]
+    return max(1, MEMORY // (8 * fields * matched.table.rows * matched.table.columns))
