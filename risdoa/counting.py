@@ -56,7 +56,7 @@ def count_sources(
             f"{most!r}"
         )
     generator = generator or torch.Generator().manual_seed(0)
-    problem, _ = normalised(problem.to(dtype=torch.complex128))
+    problem, _ = normalised(problem.levelled().to(dtype=torch.complex128))
     problem = replace(problem, sources=None)
     most = min(most, problem.most_sources())
     backend = NfMle()

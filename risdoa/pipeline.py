@@ -32,8 +32,12 @@ class Chain:
         self.model, self.backends = model, tuple(backends)
 
     def __call__(self, problem: Problem) -> Estimates:
-        """Return the estimates of the last backend, without a graph."""
+        """Return the estimates of the last backend, without a graph.
+
+        The units of the measurements play no part: see :meth:`Problem.levelled`.
+        """
         with torch.no_grad():
+            problem = problem.levelled()
             covariance = self._covariance(problem)
             estimates: Estimates | None = None
             for backend in self.backends:

@@ -12,7 +12,7 @@ from risdoa.conventions import folded, invert_range
 from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.frozen import changed
-from risdoa.snapshots import Snapshots
+from risdoa.snapshots import LARGEST, Snapshots
 from risdoa.steering.base import Steering
 from risdoa.subspace import masked_columns
 
@@ -31,7 +31,8 @@ class Problem:
         sources: (S,) int, the number of sources, or None if unknown.
 
     Raises:
-        InputError: if the parts do not fit together or the number of sources is impossible.
+        InputError: if the parts do not fit together, the number of sources is impossible, or the
+            power of a scene is too large or too small a number.
     """
 
     snapshots: Snapshots
@@ -46,6 +47,11 @@ class Problem:
         if values.ndim != 3 or values.shape[0] == 0:
             raise InputError(
                 f"a problem needs snapshots (S, L, M) with S >= 1 scenes, got {tuple(values.shape)}"
+            )
+        if not self.snapshots.has_power:
+            raise InputError(
+                f"the largest snapshot of a scene must be between {1 / LARGEST:g} and {LARGEST:g}",
+                "use snapshots.levelled(), which takes a power of two out of every scene",
             )
         expected = self.snapshots.sensing.outputs(self.array.count)
         if self.snapshots.outputs != expected:
@@ -135,6 +141,10 @@ class Problem:
         """
         found = folded(invert_range(search))
         return torch.where(self.free, found, self.region[:, 0].to(found.dtype))
+
+    def levelled(self) -> Problem:
+        """Return the same problem in units in which no power is too large or too small a number."""
+        return changed(self, snapshots=self.snapshots.levelled())
 
     def prepared(self, memory: int) -> Problem:
         """Return the same problem, its sensing laid out for many products in ``memory`` bytes."""

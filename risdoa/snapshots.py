@@ -11,6 +11,9 @@ from risdoa.errors import InputError
 from risdoa.frozen import changed
 from risdoa.sensing import Sensing, all_finite
 
+LARGEST = 1e140
+"""Of the largest snapshot of a scene: sums of squares and their inverses must be numbers."""
+
 
 def sum_blocks(values: Tensor, blocks: Tensor, count: int) -> Tensor:
     """Return the sums over the snapshots of every block.
@@ -20,6 +23,18 @@ def sum_blocks(values: Tensor, blocks: Tensor, count: int) -> Tensor:
     """
     total = values.new_zeros((values.shape[0], count, *values.shape[2:]))
     return total.index_add(1, blocks, values)
+
+
+def times_two_to(values: Tensor, exponent: Tensor) -> Tensor:
+    """Return values · 2^exponent, in two steps: the power alone may be no number that there is.
+
+    Shapes:
+        values: real. exponent: int, broadcast against them.
+    """
+    half = exponent // 2
+    for step in (half, exponent - half):
+        values = values * torch.ldexp(torch.ones_like(step, dtype=values.dtype), step)
+    return values
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,27 @@ class Snapshots:
     def fresh(self) -> bool:
         """Whether every snapshot has a source signal of its own."""
         return self.block_count == self.count
+
+    @property
+    def has_power(self) -> bool:
+        """Whether the power of every scene is a number, neither too large nor too small for one."""
+        largest = self.values.detach().abs().amax((-2, -1))
+        return bool(((largest == 0) | ((largest >= 1 / LARGEST) & (largest <= LARGEST))).all())
+
+    def levelled(self) -> Snapshots:
+        """Return the snapshots with every scene divided by a power of two: largest part in [½, 1).
+
+        Nothing is rounded, and squares and products of what was measured stay far from the largest
+        and the smallest numbers, in whatever units it came.
+        """
+        parts = torch.view_as_real(self.values.detach().resolve_conj())
+        down = -torch.frexp(parts.abs().amax((-3, -2, -1)))[1]
+        values = torch.view_as_complex(times_two_to(parts, down[..., None, None, None]))
+        noise = self.noise_power
+        if noise is not None:
+            most = torch.finfo(noise.dtype).max
+            noise = times_two_to(noise, 2 * down).clamp_max(most)
+        return changed(self, values=values, noise_power=noise)
 
     def select(self, scenes: Tensor) -> Snapshots:
         """Return the snapshots of the chosen scenes."""

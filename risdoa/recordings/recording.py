@@ -178,7 +178,7 @@ class Recording:
     def problem(
         self, steering: Steering, region: Tensor | None = None, sources: int | None = None
     ) -> Problem:
-        """Return what an estimator is given.
+        """Return what an estimator is given, levelled if the power of its snapshots is no number.
 
         Args:
             steering: The model that the estimator is told.
@@ -199,6 +199,8 @@ class Recording:
         if sources is not None:
             counts = torch.full((self.scenes,), sources, dtype=torch.int64)
         bounds = self.region() if region is None else region
+        if not snapshots.has_power:
+            snapshots = snapshots.levelled()
         return Problem(snapshots, self.array(), steering, bounds, counts)
 
     def truth(self, problem: Problem) -> Truth:

@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import risdoa
 from risdoa.api import Method
@@ -62,6 +64,36 @@ def test_arrays_of_one_two_and_three_axes(registry, direct):
     )
     single = risdoa.estimate(values[0, 0], sources=1, registry=registry, **given)
     assert single.positions_deg_m().shape == (1, 1, 3)
+
+
+@settings(max_examples=10)
+@given(power=st.floats(-300, 300))
+def test_the_units_of_the_snapshots_do_not_matter(registry, direct, power):
+    _, values, given_ = direct
+    first, second = (
+        risdoa.estimate(values * scale, sources=2, registry=registry, **given_)
+        for scale in (1.0, 10**power)
+    )
+    # rounding of the product, 1e-16, and of a search in single precision
+    torch.testing.assert_close(second.positions_deg_m(), first.positions_deg_m(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["bartlett", "mvdr", "music", "music,newton", "omp", "nf-mle"])
+@pytest.mark.parametrize("power", [-990, 990])
+def test_a_power_of_two_changes_no_bit_of_any_estimate(registry, direct, backend, power):
+    _, values, given_ = direct
+    first, second = (
+        risdoa.estimate(scaled, sources=2, backend=backend, registry=registry, **given_)
+        for scaled in (values, values * 2.0**power)
+    )
+    assert torch.equal(first.positions_deg_m(), second.positions_deg_m())
+
+
+def test_sources_are_counted_in_any_units(registry, direct):
+    _, values, given_ = direct
+    for scale in (1e-300, 1e300):
+        result = risdoa.estimate(values * scale, sources="auto", registry=registry, **given_)
+        assert result.problem.sources.tolist() == [2, 2]
 
 
 def test_lists_are_arrays_too(registry, direct):

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from risdoa.arrays import Array
 from risdoa.errors import InputError
@@ -35,6 +37,42 @@ def changed(axis, low, high):
     region = REGION.clone()
     region[axis] = torch.tensor([low, high], dtype=torch.float64)
     return region
+
+
+@given(powers=st.lists(st.integers(-1000, 1000), min_size=3, max_size=3))
+def test_levelled_snapshots_do_not_tell_their_units_by_a_single_bit(powers):
+    base = problem().snapshots
+    exponent = np.array(powers)
+    parts = np.ldexp(torch.view_as_real(base.values).numpy(), exponent[:, None, None, None])
+    values = torch.view_as_complex(torch.from_numpy(parts))
+    level, other = base.levelled(), replace(base, values=values, noise_power=None).levelled()
+    assert torch.equal(level.values, other.values)
+    largest = torch.view_as_real(level.values).abs().amax((-3, -2, -1))
+    assert bool(((largest >= 0.5) & (largest < 1)).all())
+    again = level.levelled()
+    assert torch.equal(again.values, level.values)
+    assert torch.equal(again.noise_power, level.noise_power)
+
+
+def test_levelled_noise_keeps_its_ratio_to_the_snapshots():
+    for taken in (problem().snapshots, problem().snapshots.to(dtype=torch.complex64)):
+        level = taken.levelled()
+        power, before = (each.values.abs().square().mean((-2, -1)) for each in (level, taken))
+        torch.testing.assert_close(level.noise_power / power, taken.noise_power / before)
+    silent = replace(problem().snapshots, values=torch.zeros((3, 4, 6), dtype=torch.complex128))
+    assert not bool(silent.levelled().values.any())
+    loud = replace(problem().snapshots, values=problem().snapshots.values * 1e-300)
+    assert bool(loud.levelled().noise_power.isfinite().all())
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e160])
+def test_snapshots_whose_power_is_no_number_are_refused_until_levelled(scale):
+    taken = replace(problem().snapshots, values=problem().snapshots.values * scale)
+    with pytest.raises(InputError, match="between 1e-140 and 1e\\+140") as caught:
+        replace(problem(), snapshots=taken)
+    assert "levelled" in str(caught.value.hint)
+    assert replace(problem(), snapshots=taken.levelled()).scenes == 3
+    replace(problem(), snapshots=replace(taken, values=taken.values * 0))
 
 
 @pytest.mark.parametrize(
