@@ -86,8 +86,8 @@ class NfMle(BatchedBackend):
         likelihood: Likelihood = "auto",
         iterations: int = 50,
         search: bool = True,
-        starts: int = 8,
-        kept: int = 3,
+        starts: int = 16,
+        kept: int = 4,
         sweeps: int = 2,
         density: float = 1.0,
     ) -> None:
