@@ -25,8 +25,8 @@ def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: E
     to the likelihood; every set is descended jointly for a few steps, and the best are kept. Then
     every source in turn is taken out and inserted anew beside the others, and stays where that is
     better. The first pass tries one peak; scenes in which another place remains nearly as good are
-    searched again with all of the effort. All in single precision: the last descent is the
-    caller's.
+    searched again with all of the effort, and by splitting sources as well. All in single
+    precision: the last descent is the caller's.
     """
     problem = problem.to(dtype=torch.complex64).prepared(PREPARED)
     found = _inserted_all(fit, problem, matched, sources, QUICK)
