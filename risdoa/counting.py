@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from risdoa.backends.ml_fits import Fit, Trial, noise_alone, normalised
+from risdoa.backends.ml_fits import Fit
 from risdoa.backends.ml_search import search
+from risdoa.backends.ml_trial import Trial, noise_alone, normalised
 from risdoa.backends.nf_mle import NfMle
 from risdoa.errors import InputError
 from risdoa.grid import search_grid

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from risdoa.backends.ml_trial import Trial, mean_power, outputs_of
 from risdoa.errors import InputError
-from risdoa.frozen import changed
 from risdoa.likelihood import (
     Bends,
     Evaluation,
     Grams,
     bent_grams,
-    block_sums,
     conditional,
     grams,
     stochastic,
@@ -33,78 +31,6 @@ ROUGH = 1e-5
 
 SETTLED, SETTLING = 1e-6, 12
 """What a descent in single precision may leave before the last one, and its most steps."""
-
-WEAKEST = 1e-4
-"""Least power of a source, over that of the strongest, that a descent starts from."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Sets of sources under trial: C sets for each of S scenes, one scene after the other.
-
-    Shapes:
-        search: (S·C, K, 3) in (φ, θ, w). powers: (S·C, K). noise, cost: (S·C,).
-    """
-
-    search: Tensor
-    powers: Tensor
-    noise: Tensor
-    cost: Tensor
-
-    @property
-    def sources(self) -> int:
-        """The number of sources K."""
-        return self.search.shape[1]
-
-    def rows(self, rows: Tensor) -> Trial:
-        """Return the chosen sets."""
-        return Trial(self.search[rows], self.powers[rows], self.noise[rows], self.cost[rows])
-
-    def only(self, sources: list[int]) -> Trial:
-        """Return the sets with the chosen sources alone, in that order."""
-        return Trial(self.search[:, sources], self.powers[:, sources], self.noise, self.cost)
-
-    def where(self, choice: Tensor, other: Trial) -> Trial:
-        """Return this where ``choice`` (S·C,) holds, and the other elsewhere."""
-        return Trial(
-            torch.where(choice[:, None, None], self.search, other.search),
-            torch.where(choice[:, None], self.powers, other.powers),
-            torch.where(choice, self.noise, other.noise),
-            torch.where(choice, self.cost, other.cost),
-        )
-
-    def replaced(self, rows: Tensor, others: Trial) -> Trial:
-        """Return the sets with some replaced by others, where those cost less."""
-        better = others.cost < self.cost[rows]
-        choice = torch.arange(len(self.cost), device=rows.device)
-        choice = choice.index_copy(0, rows[better], len(choice) + torch.nonzero(better).squeeze(-1))
-        both = zip(
-            (self.search, self.powers, self.noise, self.cost),
-            (others.search, others.powers, others.noise, others.cost),
-            strict=True,
-        )
-        return Trial(*(torch.cat(pair)[choice] for pair in both))
-
-    def in_order(self) -> Trial:
-        """Return the sets with their sources in the order of azimuth, whatever found them first."""
-        order = self.search[..., 0].argsort(dim=-1, stable=True)
-        search = torch.take_along_dim(self.search, order.unsqueeze(-1), 1)
-        return Trial(search, torch.take_along_dim(self.powers, order, 1), self.noise, self.cost)
-
-    def best(self, scenes: int, count: int, apart: Tensor | None = None) -> Trial:
-        """Return the ``count`` sets of lowest cost of every scene.
-
-        Sets all of whose sources lie within ``apart`` (3,) of those of a better one come last.
-        """
-        cost = self.cost.unflatten(0, (scenes, -1))
-        if count > 1 and apart is not None:
-            places = self.search.unflatten(0, (scenes, -1)) / apart
-            close = ((places.unsqueeze(2) - places.unsqueeze(1)).abs() < 1).all(-1).all(-1)
-            repeated = (close & (cost.unsqueeze(1) < cost.unsqueeze(2))).any(-1)
-            cost = torch.where(repeated, torch.inf, cost)
-        leading = cost.argsort(dim=-1, stable=True)[:, :count]
-        offset = torch.arange(scenes, device=cost.device)[:, None] * cost.shape[1]
-        return self.rows((leading + offset).flatten())
 
 
 class Rows:
@@ -301,9 +227,14 @@ class StochasticFit(Fit):
         upper = torch.cat((high.repeat(sources).expand(len(top), -1), top + 7, ceiling), -1)
         evaluate = self.evaluation(problem, len(start.search), sources, newton=newton)
         first = (start.search.flatten(1), start.powers.log(), start.noise.log()[:, None])
-        scale = float(_outputs(problem))
         return minimise(
-            evaluate, torch.cat(first, -1), lower, upper, iterations, tolerance, scale=scale
+            evaluate,
+            torch.cat(first, -1),
+            lower,
+            upper,
+            iterations,
+            tolerance,
+            scale=float(outputs_of(problem)),
         )
 
     def trial(self, end: Minimum, start: Trial) -> Trial:
@@ -323,7 +254,7 @@ class StochasticFit(Fit):
 
     def objective(self, problem: Problem, cost: Tensor, unit: Tensor) -> Tensor:
         """Return the negative log-likelihood, less the constant L·M·log π."""
-        return cost + _outputs(problem) * unit.log()
+        return cost + outputs_of(problem) * unit.log()
 
 
 def _statistics(problem: Problem, search: Tensor, newton: bool) -> tuple[Grams, Bends | None]:
@@ -338,67 +269,12 @@ def _known(hessian: Tensor | None) -> Tensor:
     return hessian
 
 
-def _outputs(problem: Problem) -> int:
-    """Return L·M, the number of measurements of a scene."""
-    return problem.snapshots.count * problem.snapshots.outputs
-
-
 def _residual(problem: Problem, trial: Trial) -> Tensor:
     """Return the energy that sources leave: all of it where there are none."""
-    return trial.cost if trial.sources else mean_power(problem) * _outputs(problem)
+    return trial.cost if trial.sources else mean_power(problem) * outputs_of(problem)
 
 
 def noise_left(problem: Problem, residual: Tensor, sources: int) -> Tensor:
     """Return the noise power from the residual energy, by degrees of freedom, (S·C,)."""
-    freedom = max(1, _outputs(problem) - sources * problem.snapshots.block_count)
+    freedom = max(1, outputs_of(problem) - sources * problem.snapshots.block_count)
     return (residual / freedom).clamp_min(1e-300)
-
-
-def normalised(problem: Problem) -> tuple[Problem, Tensor]:
-    """Return the problem with a mean output power of 1 in every scene, and what it was, (S,)."""
-    mean = mean_power(problem)
-    snapshots, noise = problem.snapshots, problem.snapshots.noise_power
-    values = snapshots.values / mean.sqrt()[:, None, None]
-    noise = None if noise is None else noise / mean
-    return changed(problem, snapshots=changed(snapshots, values=values, noise_power=noise)), mean
-
-
-def mean_power(problem: Problem) -> Tensor:
-    """Return the mean output power of every scene, (S,)."""
-    values = problem.snapshots.values
-    return (values.real**2 + values.imag**2).mean((-2, -1)).to(torch.float64).clamp_min(1e-300)
-
-
-def noise_alone(problem: Problem) -> Trial:
-    """Return the trial of one set without any source a scene: all power is noise."""
-    mean = mean_power(problem)
-    none = mean.new_zeros((problem.scenes, 0))
-    return Trial(none.unsqueeze(-1).expand(-1, -1, 3), none, mean, torch.full_like(mean, torch.inf))
-
-
-def trial_at(problem: Problem, search: Tensor) -> Trial:
-    """Return the trial of one set of sources a scene, with powers and noise by moments.
-
-    From ŝ_l = (BᴴB + μI)⁻¹Bᴴy_l: p = mean |ŝ|², σ² = mean residual over the degrees of freedom.
-
-    Shapes:
-        search: (S, K, 3) in (φ, θ, w).
-    """
-    stats = block_sums(grams(problem, search))
-    count = search.shape[1]
-    gram, moments = stats.gram[..., :count, :count], stats.moments[..., :count]
-    scale = gram.diagonal(dim1=-2, dim2=-1).real.mean(-1)[..., None, None]
-    eye = torch.eye(count, dtype=gram.dtype, device=gram.device)
-    signals = torch.linalg.solve(gram + 1e-3 * scale * eye, moments.unsqueeze(-1)).squeeze(-1)
-    powers = (signals.abs() ** 2).mean(1)
-    left = stats.energy.sum(-1) - (moments.conj() * signals).sum((-2, -1)).real
-    total = _outputs(problem)
-    mean = mean_power(problem)
-    freedom = max(total - count * stats.snapshots, total // 2, 1)
-    noise = (left / freedom).clamp_min(1e-12 * mean).clamp_min(1e-300)
-    return Trial(search, not_too_weak(powers), noise, torch.full_like(noise, torch.inf))
-
-
-def not_too_weak(powers: Tensor) -> Tensor:
-    """Return powers of which none is below a small part of the strongest, nor 0."""
-    return torch.maximum(powers, WEAKEST * powers.amax(-1, keepdim=True).clamp_min(1e-290))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from risdoa.backends.ml_fits import Fit, Trial, not_too_weak
+from risdoa.backends.ml_fits import Fit
 from risdoa.backends.ml_places import Places, steps
+from risdoa.backends.ml_trial import Trial, not_too_weak
 from risdoa.problem import Problem
 from risdoa.scan import Matched
 
@@ -90,6 +91,8 @@ def descended(fit: Fit, problem: Problem, matched: Matched, trial: Trial, groups
     All descend a little; a share of them goes on, of which no two lead to one place.
     """
     size = len(trial.search) // groups
+    if size == 1:
+        return fit.descended(problem, trial, GLANCE + STEPS)
     first = fit.descended(problem, trial, GLANCE)
     first = first.best(groups, max(1, size // SHARE), apart(matched))
     return fit.descended(problem, first, STEPS)

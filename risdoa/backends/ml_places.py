@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from risdoa.backends.ml_effort import Effort
-from risdoa.backends.ml_fits import Fit, Trial
+from risdoa.backends.ml_fits import Fit
+from risdoa.backends.ml_trial import Trial
 from risdoa.scan import Matched, Peaks, neighbours, peaks
 
 SMALLER, FEW, MANY = 0.8, 8.0, 30.0

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from risdoa.backends.ml_effort import QUICK, Effort
-from risdoa.backends.ml_fits import Fit, Trial, noise_alone
+from risdoa.backends.ml_fits import Fit
 from risdoa.backends.ml_moves import apart, descended, inserted, joined, split
 from risdoa.backends.ml_places import Places
+from risdoa.backends.ml_trial import Trial, noise_alone
 from risdoa.problem import Problem
 from risdoa.scan import Matched
 

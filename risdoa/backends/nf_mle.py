@@ -10,16 +10,10 @@ from torch import Tensor
 
 from risdoa.backends.base import BatchedBackend
 from risdoa.backends.ml_effort import Effort
-from risdoa.backends.ml_fits import (
-    ConditionalFit,
-    Fit,
-    StochasticFit,
-    Trial,
-    normalised,
-    trial_at,
-)
+from risdoa.backends.ml_fits import ConditionalFit, Fit, StochasticFit
 from risdoa.backends.ml_moves import STEPS
 from risdoa.backends.ml_search import PREPARED, search
+from risdoa.backends.ml_trial import Trial, normalised, trial_at
 from risdoa.bounds import position_covariance
 from risdoa.conventions import invert_range
 from risdoa.covariance import Covariance

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from risdoa.problem import Problem
-from risdoa.scan.matched import block_adjoint, power
+from risdoa.scan.base import power
+from risdoa.scan.matched import block_adjoint
 from risdoa.scan.table import steering_vectors
 from risdoa.snapshots import sum_blocks
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from risdoa.grid import Grid
 from risdoa.models.atoms import Atoms, Strengths
 from risdoa.scan import Matched
+from risdoa.scan.base import MEMORY, power
 from risdoa.scan.gain import likeliest_powers
-from risdoa.scan.matched import MEMORY, power
 
 LEFT = 1e-4
 """Least share of a vector that is left beside the atoms: rounding may leave less than nothing."""

@@ -10,6 +10,9 @@ from torch import Tensor
 CACHE = 2**20
 """Bytes of products that are worked on at once."""
 
+MEMORY = 8 * 2**20
+"""Bytes that one intermediate of a scan may take: few scenes at a time stay near the cache."""
+
 FEWEST = 16
 """Fields that are worked on at once at least: products of fewer are slow."""
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from risdoa.arrays import Array
 from risdoa.grid import Grid
-from risdoa.scan.matched import MEMORY
+from risdoa.scan.base import MEMORY
 from risdoa.scan.polynomial import lattice
 from risdoa.scan.table import SteeringTable, steering_table
 from risdoa.steering.base import Steering

@@ -11,15 +11,13 @@ from torch import Tensor
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
 from risdoa.problem import Problem
-from risdoa.scan.base import power
+from risdoa.scan.base import MEMORY, power
 from risdoa.scan.norms import block_norms
 from risdoa.scan.table import SteeringTable, steering_table
 from risdoa.snapshots import sum_blocks
 
 FLOOR = 0.02
 """Least share of a vector that must be left beside the sources found so far."""
-MEMORY = 8 * 2**20
-"""Bytes that one intermediate of a scan may take: few scenes at a time stay near the cache."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Matched:
         """Compute the steering table, fields and norms of a grid."""
         table = steering_table(problem.steering, problem.array, grid)
         points = grid.points().to(problem.region.device)
-        norms = block_norms(problem, table)
+        norms = block_norms(problem, table, grid)
         return cls(problem, grid, table, points, _fields(problem), norms)
 
     def measured(self, problem: Problem) -> Matched:

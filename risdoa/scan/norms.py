@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from risdoa.grid import Grid
 from risdoa.problem import Problem
+from risdoa.scan.lags import bytes_of_lags, lags_are_fewer, norms_by_lags
+from risdoa.scan.polynomial import lattice
 from risdoa.scan.table import SeparableTable, SteeringTable
 from risdoa.sensing import RisCoded
 from risdoa.snapshots import sum_blocks
 
 CHUNK = 8 * 2**20
 """Bytes that one intermediate may take: a few scenes at a time."""
+BATCHED = 4
+"""How much more memory lags may take: what is done to each of them is short."""
 CACHE = 2**19
 """Bytes of a few rows of these scenes, which stay in the cache and in memory that is at hand."""
 
 
-def block_norms(problem: Problem, table: SteeringTable) -> Tensor:
+def block_norms(problem: Problem, table: SteeringTable, grid: Grid) -> Tensor:
     """Return Σ_{l in b} ‖G_l a‖² at every grid point, for the blocks b of shared source signals.
 
     Shapes:
@@ -30,19 +37,29 @@ def block_norms(problem: Problem, table: SteeringTable) -> Tensor:
     one_sensing = sensing.channel.ndim == 2 and sensing.codes.ndim == 2
     shared = one_sensing and problem.array.scenes is None
     scenes = torch.arange(1 if shared else problem.scenes, device=blocks.device)
-    lines = _lines(table, snapshots.outputs)
-    width = table.columns if lines is None else lines[0].shape[1]
-    each = 8 * length * snapshots.outputs * table.rows * width
+    norms_of, each = _method(problem, table, grid)
     parts = []
-    for chunk in scenes.split(max(1, CHUNK // each)):
-        part = sensing.select(chunk)
-        norms = (
-            _outright(part, table.select(chunk), len(chunk))
-            if lines is None
-            else _by_lines(part, *lines)
-        )
+    for chunk in scenes.split(max(1, CHUNK // (length * each))):
+        norms = norms_of(sensing.select(chunk), chunk)
         parts.append(sum_blocks(norms, blocks, count) if count < length else norms)
     return torch.cat(parts)
+
+
+def _method(
+    problem: Problem, table: SteeringTable, grid: Grid
+) -> tuple[Callable[[RisCoded, Tensor], Tensor], int]:
+    """Return what gives the norms of some scenes (S', L, R, A), and its bytes a snapshot of one."""
+    outputs = problem.snapshots.outputs
+    if isinstance(table, SeparableTable) and lags_are_fewer(table, grid, outputs):
+        waves = lattice(problem.steering, problem.array, grid)
+        if waves is not None:
+            return lambda sensing, _: norms_by_lags(sensing, waves), bytes_of_lags(waves) // BATCHED
+    lines = _lines(table, outputs)
+    if lines is not None:
+        each = 8 * outputs * table.rows * lines[0].shape[1]
+        return lambda sensing, _: _by_lines(sensing, *lines), each
+    each = 8 * outputs * table.rows * table.columns
+    return lambda sensing, scenes: _outright(sensing, table.select(scenes), len(scenes)), each
 
 
 def _of_the_array(problem: Problem) -> Tensor:

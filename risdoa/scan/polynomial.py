@@ -12,8 +12,7 @@ from risdoa.arrays import Array
 from risdoa.conventions import invert_range
 from risdoa.frozen import changed
 from risdoa.grid import Grid
-from risdoa.scan.base import power
-from risdoa.scan.matched import MEMORY
+from risdoa.scan.base import MEMORY, power
 from risdoa.steering.base import Steering
 
 EQUAL = 3e-5

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from risdoa.backends.ml_fits import ConditionalFit, StochasticFit, Trial, noise_left, trial_at
+from risdoa.backends.ml_fits import ConditionalFit, StochasticFit, noise_left
+from risdoa.backends.ml_trial import Trial, trial_at
 from risdoa.conventions import invert_range
 from tests.estimation.scenes import scene
 

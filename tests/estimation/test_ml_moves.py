@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from risdoa.backends.ml_fits import Trial
 from risdoa.backends.ml_moves import joined, split
 from risdoa.backends.ml_places import steps
+from risdoa.backends.ml_trial import Trial
 from risdoa.grid import search_grid
 from risdoa.scan import Matched
 from tests.draws import generator

@@ -9,7 +9,8 @@ import torch
 
 from risdoa import bounds
 from risdoa.arrays import Array
-from risdoa.backends.ml_fits import ConditionalFit, StochasticFit, trial_at
+from risdoa.backends.ml_fits import ConditionalFit, StochasticFit
+from risdoa.backends.ml_trial import trial_at
 from risdoa.backends.music import Music
 from risdoa.backends.newton import Newton
 from risdoa.backends.nf_mle import NfMle

@@ -7,11 +7,15 @@ import torch
 
 from risdoa.arrays import Array
 from risdoa.frozen import changed
-from risdoa.grid import Grid
+from risdoa.grid import Grid, search_grid
 from risdoa.scan import norms as module
+from risdoa.scan.lags import norms_by_lags
 from risdoa.scan.norms import block_norms
+from risdoa.scan.polynomial import lattice
 from risdoa.scan.table import steering_table
+from risdoa.scenarios.canonical import Canonical as CanonicalScenario
 from risdoa.sensing import RisCoded
+from risdoa.steering.canonical import Canonical
 from tests.draws import normal
 from tests.estimation.scenes import SHARING, scene
 
@@ -44,7 +48,7 @@ def test_the_norms_are_those_of_the_products(labels, shared, outputs, rows, monk
     )
     problem = changed(problem, snapshots=changed(problem.snapshots, sensing=sensing))
     table = steering_table(problem.steering, problem.array, GRID)
-    found = block_norms(problem, table).flatten(2).to(torch.float64)
+    found = block_norms(problem, table, GRID).flatten(2).to(torch.float64)
     reference = expected(problem, sensing)
     torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))
 
@@ -60,7 +64,36 @@ def test_arrays_of_their_own_have_norms_of_their_own_behind_one_surface():
         snapshots=changed(problem.snapshots, sensing=sensing),
     )
     table = steering_table(problem.steering, problem.array, GRID)
-    found = block_norms(problem, table).flatten(2).to(torch.float64)
+    found = block_norms(problem, table, GRID).flatten(2).to(torch.float64)
     reference = expected(problem, sensing)
     assert found.shape[0] == 3
     torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))
+
+
+@pytest.mark.parametrize("shared", ["nothing", "channel", "codes", "both"])
+@pytest.mark.parametrize("size", [(6, 5), (4, 1), (1, 4)], ids=["plane", "row", "column"])
+def test_lags_on_a_lattice_give_the_same_norms(shared, size):
+    array = Array.planar(*size, 0.3)
+    problem = scene(1, scenes=3, array=array, steering=Canonical()).problem
+    length, elements = problem.snapshots.count, array.count
+    sensing = RisCoded(
+        normal((*(() if shared in {"channel", "both"} else (3,)), 8, elements), 1),
+        normal((*(() if shared in {"codes", "both"} else (3,)), length, elements), 2),
+    )
+    waves = lattice(problem.steering, problem.array, GRID)
+    found = norms_by_lags(sensing.to(None, torch.complex64), waves).flatten(2).to(torch.float64)
+    matrix, steering = sensing.matrix(), problem.steering(problem.array, GRID.positions())
+    seen = (matrix if matrix.ndim == 4 else matrix.unsqueeze(0)) @ steering
+    reference = seen.abs().square().sum(-2)
+    torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))
+
+
+def test_the_canonical_scenario_goes_by_lags(monkeypatch):
+    problem, _ = CanonicalScenario().sample(2, torch.Generator().manual_seed(0), sources=1)
+    grid = search_grid(problem.array, problem.region)
+    table = steering_table(problem.steering, problem.array, grid)
+    by_lags = block_norms(problem, table, grid)
+    monkeypatch.setattr(module, "lags_are_fewer", lambda *_: False)
+    by_lines = block_norms(problem, table, grid)
+    torch.testing.assert_close(by_lags, by_lines, rtol=0, atol=1e-5 * float(by_lines.max()))
+    assert not torch.equal(by_lags, by_lines)
