@@ -44,6 +44,9 @@ STORAGE = "RISDOA_STORAGE"
 MARGIN = 1.5
 """The budget over what the default takes: the networks that are tried may be larger."""
 
+BESIDES = 1.0
+"""Seconds of processor time that a trial takes besides its steps and judgements."""
+
 TIMED = 24
 """Scenes on which the chain is timed."""
 
@@ -171,7 +174,7 @@ class Campaign:
         judging = scale * _timed(lambda: judged(made, self.trainings.backends))
         whole = backends_of(self.registry, self.plan.whole_chain, self.plan.fixed)
         behind = scale * _timed(lambda: judged(made, whole))
-        return config.epochs * (config.steps_per_epoch * one + judging), behind
+        return BESIDES + config.epochs * (config.steps_per_epoch * one + judging), behind
 
     def train(self, budget: Budget) -> None:
         """Take trainings until none is left or the budget is spent."""

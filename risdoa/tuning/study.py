@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -245,13 +246,17 @@ class SharedStudy:
             trial.set_user_attr(WORKER, self.presence.token)
             return objective(trial)
 
-        while budget.allows_another():
-            with one_at_a_time(self._lock):
-                self._give_up_lost()
-                self._plan()
-            if not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                return
-            self.study.optimize(planned, n_trials=1, catch=(SurplusError,))
+        try:
+            while budget.allows_another():
+                with one_at_a_time(self._lock):
+                    self._give_up(self._is_lost)
+                    self._plan()
+                if not self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                    return
+                self.study.optimize(planned, n_trials=1, catch=(SurplusError,))
+        except KeyboardInterrupt:
+            self._give_up(lambda trial: trial.user_attrs.get(WORKER) == self.presence.token)
+            raise
 
     @property
     def counted(self) -> list[FrozenTrial]:
@@ -270,13 +275,13 @@ class SharedStudy:
         """Whether nothing is left to do, here or elsewhere."""
         return len(self.finished) >= self.trials
 
-    def _give_up_lost(self) -> None:
-        """Fail the trials of workers that were killed."""
+    def _give_up(self, lost: Callable[[FrozenTrial], bool]) -> None:
+        """Fail the running trials that are lost: their workers were killed or interrupted."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.study)
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if self._is_lost(trial):
+            if lost(trial):
                 log.info("trial %d was lost with its worker: it is done again", trial.number)
                 try:
                     self.study.tell(trial.number, state=TrialState.FAIL)
@@ -287,11 +292,12 @@ class SharedStudy:
         """Tell whether the worker of a running trial is gone.
 
         A journal belongs to one folder: who is not in it is gone. In a database others may be
-        elsewhere, and their heartbeat tells.
+        elsewhere, and their heartbeat tells. One that was killed before it said who it is, and
+        before its first heartbeat, is known by the age of its trial.
         """
         token = trial.user_attrs.get(WORKER)
         if token is None:
-            return self._local and self.presence.alone
+            return self.presence.alone if self._local else _age(trial) > 3 * HEARTBEAT
         gone = self.presence.gone(token)
         return self._local if gone is None else gone
 
@@ -309,3 +315,9 @@ class SharedStudy:
         for number in range(missing - len(again)):
             role = SAMPLED if planned or number else DEFAULT
             self.study.enqueue_trial({}, user_attrs={ROLE: role})
+
+
+def _age(trial: FrozenTrial) -> float:
+    """Return the seconds since a trial began; Optuna keeps local times."""
+    now = datetime.now(UTC).astimezone().replace(tzinfo=None)
+    return (now - (trial.datetime_start or now)).total_seconds()

@@ -1,4 +1,4 @@
-"""What the extra ``testing`` adds, and what works without it."""
+"""What the extras add, and what works without ``testing``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ print(all(risdoa.testing.checks_of(kind) for kind in ("steering", "loss", "model
 """
 
 
-def test_the_extra_asks_for_what_the_development_has(root):
+def test_the_extras_ask_for_what_the_development_has(root):
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    assert {*extras["testing"]} <= {*extras["dev"]}
-    assert len(extras["testing"]) == 2
+    assert {*extras["testing"], *extras["postgresql"]} <= {*extras["dev"]}
+    assert len(extras["testing"]) == len(extras["postgresql"]) == 2
 
 
 def test_checks_run_without_the_extra(python):

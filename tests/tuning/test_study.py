@@ -175,7 +175,9 @@ def test_a_worker_that_is_killed_before_it_says_so_is_missed_in_the_journal(tmp_
 
 
 @pytest.mark.slow
-def test_a_worker_on_another_machine_is_missed_by_its_heartbeat(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed")
+@pytest.mark.parametrize("said", [True, False], ids=["who it was", "nothing"])
+def test_a_worker_on_another_machine_is_missed(said, tmp_path, monkeypatch):
     monkeypatch.setattr("risdoa.tuning.study.HEARTBEAT", 1)
     with ExitStack() as stack:
 
@@ -189,8 +191,11 @@ def test_a_worker_on_another_machine_is_missed_by_its_heartbeat(tmp_path, monkey
             raise Killed
 
         here, there = make(tmp_path / "here"), make(tmp_path / "there")
-        with pytest.raises(Killed):
-            here.work(killed, Budget(60))
+        if said:
+            with pytest.raises(Killed):
+                here.work(killed, Budget(60))
+        else:
+            here.study.ask()
         there.work(valley, Budget(60))
         assert len(there.finished) == 1
         time.sleep(5)

@@ -25,13 +25,22 @@ PATIENCE = 300
 """Seconds after which a worker that has not come so far hangs."""
 
 TRIALS = 6
-SEARCH = [*COMMAND, "--trials", str(TRIALS), "--chain-trials", "0", "--pruner", "none"]
+SEARCH = [*COMMAND, "--chain-trials", "0", "--pruner", "none", "--budget", "10000", "--trials"]
+
+
+RISDOA = """
+import signal, sys
+from risdoa.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+"""The command; it hears interrupts even where a shell has put the tests into the background."""
 
 
 def start(*arguments, **environment):
     """Start risdoa in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "risdoa", *map(str, arguments)],
+        [sys.executable, "-c", RISDOA, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,6 +88,21 @@ def finished(found):
     return [each for each in found if each.state == TrialState.COMPLETE]
 
 
+def kill_amid(process, look):
+    """Kill a worker that has finished a trial and is at another; return what there was."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        found = look()
+        assert len(finished(found)) < TRIALS
+        running = [each for each in found if each.state == TrialState.RUNNING]
+        if finished(found) and any(WORKER in each.user_attrs for each in running):
+            process.kill()
+            process.wait()
+            return found
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+
+
 def outcomes(found):
     return {each.number: (each.value, tuple(each.params.items())) for each in found}
 
@@ -103,7 +127,7 @@ def check_shared(found):
 
 def test_two_calls_share_the_journal(processes, tmp_path):
     with held_back(tmp_path):
-        processes += [start(*SEARCH, "--out", tmp_path) for _ in range(2)]
+        processes += [start(*SEARCH, TRIALS, "--out", tmp_path) for _ in range(2)]
     for process in processes:
         ended(process)
     check_shared(trials(tmp_path))
@@ -112,7 +136,7 @@ def test_two_calls_share_the_journal(processes, tmp_path):
 
 
 def test_one_call_has_several_workers(processes, tmp_path):
-    processes.append(start(*SEARCH, "--workers", "2", "--out", tmp_path))
+    processes.append(start(*SEARCH, TRIALS, "--workers", "2", "--out", tmp_path))
     ended(processes[0])
     found = trials(tmp_path)
     assert len(finished(found)) == len(found) == TRIALS
@@ -121,15 +145,11 @@ def test_one_call_has_several_workers(processes, tmp_path):
 
 
 def test_a_killed_worker_loses_no_finished_trial(processes, tmp_path):
-    processes.append(start(*SEARCH, "--out", tmp_path))
+    processes.append(start(*SEARCH, TRIALS, "--out", tmp_path))
     until((tmp_path / "study.json").exists)
-    until(lambda: len(finished(trials(tmp_path))) >= 2)
-    until(lambda: TrialState.RUNNING in {each.state for each in trials(tmp_path)})
-    processes[0].kill()
-    processes[0].wait()
-    before = trials(tmp_path)
+    before = kill_amid(processes[0], lambda: trials(tmp_path))
     [lost] = [each for each in before if each.state == TrialState.RUNNING]
-    processes.append(start(*SEARCH, "--out", tmp_path))
+    processes.append(start(*SEARCH, TRIALS, "--out", tmp_path))
     assert f"trial {lost.number} was lost with its worker" in ended(processes[1])
     after = trials(tmp_path)
     assert outcomes(finished(before)).items() <= outcomes(finished(after)).items()
@@ -140,16 +160,18 @@ def test_a_killed_worker_loses_no_finished_trial(processes, tmp_path):
 
 
 def test_an_interrupt_ends_all_workers_and_writes_what_there_is(processes, tmp_path):
-    processes.append(start(*SEARCH[:-1], "median", "--workers", "2", "--out", tmp_path))
+    processes.append(start(*SEARCH, 200, "--workers", "2", "--out", tmp_path))
     until((tmp_path / "study.json").exists)
-    until(lambda: len(finished(trials(tmp_path))) >= 1)
+    until(lambda: finished(trials(tmp_path)))
     processes[0].send_signal(signal.SIGINT)
     output = processes[0].communicate(timeout=PATIENCE)[0]
     assert processes[0].returncode == 130, output
     assert "Traceback" not in output
     assert "interrupted" in output
     found = trials(tmp_path)
-    assert TrialState.RUNNING not in {each.state for each in found}
+    running = [each for each in found if each.state == TrialState.RUNNING]
+    # One that was only just taken does not know its worker yet; the next call gives it up.
+    assert not any(WORKER in each.user_attrs for each in running)
     content = json.loads((tmp_path / "hpo.json").read_text())
     assert not content["complete"]
     assert {each["trial"] for each in content["trials"]} == set(outcomes(finished(found)))
@@ -172,7 +194,7 @@ def test_two_machines_share_postgresql(processes, database, tmp_path):
         folder.mkdir()
     with held_back(*folders):
         processes += [
-            start(*SEARCH, "--out", folder, "--seed", "2", RISDOA_STORAGE=database)
+            start(*SEARCH, TRIALS, "--out", folder, "--seed", "2", RISDOA_STORAGE=database)
             for folder in folders
         ]
     for process in processes:
@@ -186,17 +208,14 @@ def test_two_machines_share_postgresql(processes, database, tmp_path):
 
 
 def test_a_worker_that_is_killed_leaves_postgresql_whole(processes, database, tmp_path):
-    search = [*SEARCH, "--out", tmp_path, "--study", "killed", "--storage", database]
+    search = [*SEARCH, TRIALS, "--out", tmp_path, "--study", "killed", "--storage", database]
     processes.append(start(*search))
 
     def seen():
         return trials(tmp_path, database, "killed")
 
-    until(lambda: len(finished(seen())) >= 1)
-    until(lambda: TrialState.RUNNING in {each.state for each in seen()})
-    processes[0].kill()
-    processes[0].wait()
-    before = finished(seen())
+    until((tmp_path / "study.json").exists)
+    before = finished(kill_amid(processes[0], seen))
     processes.append(start(*search))
     assert "was lost with its worker" in ended(processes[1])
     after = seen()
