@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
     from risdoa.evaluation.methods import Method, MethodSpec
 
-BASELINES = ("none:nf-mle", "none:omp", "sample:music,newton")
+BASELINES = ("none:nf-mle", "pretrained:music,newton", "none:omp", "sample:music,newton")
 
 
 @click.command(

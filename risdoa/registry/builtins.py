@@ -159,6 +159,13 @@ def risdoa_models() -> Iterable[Plugin]:
         references=("Monga, Li and Eldar, IEEE Signal Processing Magazine, 2021",),
     )
     yield Plugin(
+        "pretrained",
+        "risdoa.models.pretrained:Pretrained",
+        "The unfolded network with the weights that come with risdoa.",
+        example="risdoa estimate scene.npz --model pretrained --sources 1",
+        references=("docs/pretrained.md",),
+    )
+    yield Plugin(
         "sample",
         "risdoa.models.sample:Sample",
         "The classical covariance estimated from the snapshots alone.",
