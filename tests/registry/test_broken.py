@@ -175,6 +175,15 @@ def test_what_a_plugin_prints_goes_to_stderr(install, discover, capfd):
     assert "by descriptor" in captured.err
 
 
+@pytest.fixture
+def interruptible():
+    """Hear interrupts, in a job in the background too, which a shell makes deaf to them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_during_an_import_is_the_users(install, discover):
     install("acme-losses", "import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     with pytest.raises(KeyboardInterrupt):

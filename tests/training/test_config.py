@@ -16,7 +16,7 @@ from risdoa.training.toml import to_toml
 
 
 def test_presets_are_valid_and_smoke_is_short():
-    assert preset_names() == ["demo", "final", "hpo", "smoke"]
+    assert preset_names() == ["demo", "final", "hpo", "pretrained", "smoke"]
     for name in preset_names():
         assert TrainConfig.of(preset(name)).epochs >= 4
     with pytest.raises(UnknownNameError):
