@@ -34,7 +34,8 @@ class Chain:
     def __call__(self, problem: Problem) -> Estimates:
         """Return the estimates of the last backend, without a graph.
 
-        The units of the measurements play no part: see :meth:`Problem.levelled`.
+        The units of the measurements play no part: see :meth:`Problem.levelled`. Objectives are
+        those of the levelled measurements.
         """
         with torch.no_grad():
             problem = problem.levelled()

@@ -77,7 +77,9 @@ class Trial:
         if count > 1 and apart is not None:
             places = self.search.unflatten(0, (scenes, -1)) / apart
             close = ((places.unsqueeze(2) - places.unsqueeze(1)).abs() < 1).all(-1).all(-1)
-            repeated = (close & (cost.unsqueeze(1) < cost.unsqueeze(2))).any(-1)
+            other, own = cost.unsqueeze(1), cost.unsqueeze(2)
+            earlier = torch.ones_like(close).tril(-1)
+            repeated = (close & ((other < own) | ((other == own) & earlier))).any(-1)
             cost = torch.where(repeated, torch.inf, cost)
         leading = cost.argsort(dim=-1, stable=True)[:, :count]
         offset = torch.arange(scenes, device=cost.device)[:, None] * cost.shape[1]

@@ -44,7 +44,11 @@ _POSITIVE = click.IntRange(min=1)
     )
 )
 @click.argument("config", required=False, metavar="[CONFIG.toml]", type=click.Path(path_type=Path))
-@click.option("--preset", metavar="NAME", help="Settings to start from: smoke, demo, hpo, final, pretrained.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="Settings to start from: smoke, demo, hpo, final, pretrained.",
+)
 @click.option("--show", is_flag=True, help="Print the settings as TOML, and train nothing.")
 @click.option(
     "--resume",

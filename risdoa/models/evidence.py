@@ -5,8 +5,8 @@ A source of power γ at grid point g raises the log-likelihood of y_b ~ CN(0, R_
     Σ_b γ|m_b|²/(1 + γh_b) - log(1 + γh_b),    m_b = b_gᴴR_b⁻¹y_b,    h_b = b_gᴴR_b⁻¹b_g,
 
 with b_g = G_l a(p_g), stacked over the snapshots of a block b that share their source signals; the
-largest value over γ is the evidence for g. For one source and a flat prior it is, up to a constant,
-the logarithm of the posterior of its place.
+largest value over γ is the evidence for g. For one source of that power, in noise of a known power
+and with a flat prior, it is the logarithm of the posterior of its place, up to a constant.
 """
 
 from __future__ import annotations

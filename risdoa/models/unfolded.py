@@ -53,7 +53,8 @@ class Unfolded(LearnedModel):
     """Evidence on a grid, judged by a CNN; the likeliest atoms, and the evidence beside them.
 
     1. :func:`risdoa.models.evidence.alone`: the log-likelihood that one source at every grid point
-       gains, which for one source is the logarithm of the posterior, up to a constant.
+       gains, with all of the measured power taken as noise: for one source at low SNR nearly the
+       logarithm of the posterior, at high SNR a flattened one.
     2. A CNN over (w, θ, φ) turns it into a density of sources π_g, a softmax over the grid.
     3. Rounds: the highest peaks of the density become atoms, whose powers are fitted jointly
        (:class:`risdoa.models.atoms.Atoms`); every atom is left out in turn, and the evidence for a
@@ -156,7 +157,7 @@ class Judge(nn.Module):
     """A CNN on the grid: from maps to logits of a density, offsets and a level.
 
     The logits start from the logarithm of the evidence e, what physics says alone; the network says
-    where e itself counts, as it does for one source, whose posterior is exp e.
+    where e itself counts, as it does for one source in noise of a known power and a flat prior.
     """
 
     def __init__(self, maps: int, channels: int, depth: int) -> None:

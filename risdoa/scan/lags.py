@@ -94,6 +94,6 @@ def _at_the_points(lags: Tensor, waves: Lattice) -> Tensor:
     rows = (waves.up @ lags.flatten(1)).unflatten(1, (lags.shape[1], -1)).mT
     flat = torch.view_as_real(rows.contiguous()).flatten(2)
     norms = (flat @ waves.across).unflatten(1, (ranges, count))
-    least = ROUNDING * norms.mean()
-    volume: Tensor = norms.permute(2, 1, 0, 3).clamp_min(least)
+    least = ROUNDING * norms.mean((0, 1, 3), keepdim=True)  # of every snapshot by itself
+    volume: Tensor = torch.maximum(norms, least).permute(2, 1, 0, 3)
     return volume.flatten(1, 2)

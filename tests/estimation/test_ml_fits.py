@@ -51,4 +51,7 @@ def test_the_best_sets_are_not_one_set_twice():
     assert trial.best(1, 2).cost.tolist() == [1.0, 1.5]
     assert trial.best(1, 2, apart).cost.tolist() == [1.0, 2.0]
     assert trial.best(1, 1, apart).cost.tolist() == [1.0]
+    pair = places[[0, 0, 2]].unsqueeze(1)
+    alike = Trial(pair, ones[:3].unsqueeze(1), ones[:3], cost[[0, 0, 2]])
+    assert alike.best(1, 2, apart).cost.tolist() == [1.0, 2.0]
     assert trial.best(2, 2, apart).cost.tolist() == [1.0, 1.5, 2.0, 3.0]

@@ -88,6 +88,19 @@ def test_lags_on_a_lattice_give_the_same_norms(shared, size):
     torch.testing.assert_close(found, reference, rtol=0, atol=1e-5 * float(reference.max()))
 
 
+def test_a_weak_channel_has_the_norms_that_it_has_alone():
+    problem, _ = CanonicalScenario().sample(2, torch.Generator().manual_seed(0), sources=1)
+    grid = search_grid(problem.array, problem.region)
+    waves = lattice(problem.steering, problem.array, grid)
+    sensing = problem.snapshots.sensing.to(None, torch.complex64)
+    strength = torch.tensor([1.0, 1e-4]).view(2, 1, 1)
+    both = norms_by_lags(changed(sensing, channel=sensing.channel * strength), waves)
+    alone = norms_by_lags(sensing, waves) * strength.view(2, 1, 1, 1) ** 2
+    for found, expected_norms in zip(both, alone, strict=True):
+        largest = float(expected_norms.max())
+        torch.testing.assert_close(found, expected_norms, rtol=0, atol=1e-5 * largest)
+
+
 def test_the_canonical_scenario_goes_by_lags(monkeypatch):
     problem, _ = CanonicalScenario().sample(2, torch.Generator().manual_seed(0), sources=1)
     grid = search_grid(problem.array, problem.region)
