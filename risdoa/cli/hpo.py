@@ -152,6 +152,7 @@ def command(
     from risdoa.tuning.campaign import Place  # noqa: PLC0415 - not for --help
 
     place = Place(out, study, storage)
+    place.check()
     seeds = tuple(dict.fromkeys(confirm or ()))
     with _talk(), _campaign(plan, place) as campaign:
         place.write(plan)

@@ -68,8 +68,29 @@ class Place:
     study: str
     storage: str | None
 
+    def check(self) -> None:
+        """Refuse the folder of another study: runs and confirmations would overwrite its own.
+
+        Raises:
+            InputError: if there is one in the folder.
+        """
+        if not (self.folder / STUDY).exists():
+            return
+        kept, mine = _read(self.folder), {"study": self.study, "storage": hidden(self.storage)}
+        for name, value in mine.items():
+            if kept[name] != value:
+                raise InputError(
+                    f"{self.folder} is the folder of the {name} {kept[name]!r}, got {value!r}",
+                    "give another --out, or the --study and --storage that it was begun with",
+                )
+
     def write(self, plan: Plan) -> None:
-        """Write what ``--join`` reads; a password stays out of it."""
+        """Write what ``--join`` reads; a password stays out of it.
+
+        Raises:
+            InputError: if the folder is that of another study.
+        """
+        self.check()
         record = {
             "schema": STUDY_SCHEMA,
             "study": self.study,
@@ -85,18 +106,28 @@ class Place:
         Raises:
             InputError: if there is none, or its storage has to be named.
         """
-        try:
-            record = json.loads((folder / STUDY).read_text("utf-8"))
-            study, kept, plan = record["study"], record["storage"], record["plan"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            hint = "give the --out of a `risdoa hpo` that has begun"
-            raise InputError(f"cannot read {folder / STUDY}: {error}", hint) from error
+        record = _read(folder)
+        kept = record["storage"]
         own = kept == JOURNAL
         if own != (storage is None):
             where = "its own journal" if own else kept
             hint = f"leave away --storage and {STORAGE}" if own else f"give --storage or {STORAGE}"
             raise InputError(f"the study of {folder} is in {where}", hint)
-        return cls(folder, study, storage), Plan.read(plan)
+        return cls(folder, record["study"], storage), Plan.read(record["plan"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """Return what a folder says about its study.
+
+    Raises:
+        InputError: if it says nothing.
+    """
+    try:
+        record = json.loads((folder / STUDY).read_text("utf-8"))
+        return {name: record[name] for name in ("study", "storage", "plan")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        hint = "give the --out of a `risdoa hpo` that has begun"
+        raise InputError(f"cannot read {folder / STUDY}: {error}", hint) from error
 
 
 @dataclass(frozen=True)

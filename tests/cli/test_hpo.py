@@ -130,3 +130,21 @@ def test_another_search_in_the_same_folder_is_refused(searched, cli):
     assert "is another one: its space differ" in outcome.err
     study = json.loads((folder / "study.json").read_text())
     assert study["plan"]["space"] == "wide"
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (["--study", "second"], "is the folder of the study 'hpo', got 'second'"),
+        (["--storage", "sqlite://"], "is the folder of the storage 'journal', got 'sqlite://'"),
+    ],
+)
+def test_a_folder_keeps_one_study(other, said, searched, cli):
+    folder, _ = searched
+    weights = folder / "runs" / "trial-0000" / "checkpoints" / "best.safetensors"
+    kept = [folder / "study.json", folder / "journal.log", weights]
+    before = [path.read_bytes() for path in kept]
+    outcome = cli(*TINY, *other, "--out", folder)
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert before == [path.read_bytes() for path in kept]
