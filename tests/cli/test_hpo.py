@@ -10,7 +10,7 @@ import pytest
 
 from tests.tuning.small import COMMAND
 
-TINY = [*COMMAND, "--trials", "3", "--chain-trials", "2"]
+TINY = [*COMMAND, "--trials", "3", "--chain-trials", "2", "--budget", "10000"]
 
 
 @pytest.fixture(scope="module")
