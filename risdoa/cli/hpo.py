@@ -205,7 +205,7 @@ def _searched(
             campaign.train(budget)
         rest = Budget(seconds - workers * budget.spent)
         chain, tuned = campaign.refine(rest)
-        confirmed = campaign.confirm(seeds, rest)
+        confirmed = campaign.confirm(seeds, Budget(rest.seconds - rest.spent))
         done = tuned and not any(campaign.left(seeds))
     finally:
         found = campaign.found(chain, confirmed, done=done)
@@ -220,9 +220,9 @@ def _announced(
     from risdoa.tuning.campaign import MARGIN  # noqa: PLC0415 - not for --help
 
     plan, base = campaign.plan, campaign.plan.base
-    one, behind = campaign.seconds()
+    one, chain = campaign.seconds()
     trials, fresh = campaign.left(seeds)
-    whole = MARGIN * ((trials + fresh) * one + plan.chain_trials * behind)
+    whole = MARGIN * ((trials + fresh) * one + chain)
     seconds = whole if given is None else given
     confirmed = f", {fresh} trainings from fresh seeds" if seeds else ""
     click.echo(

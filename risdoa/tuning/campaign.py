@@ -32,7 +32,7 @@ from risdoa.tuning.confirming import Verdict, arms, confirm, key_of, verdict
 from risdoa.tuning.judge import backends_of, judged, outputs
 from risdoa.tuning.plan import Plan
 from risdoa.tuning.presence import Presence
-from risdoa.tuning.refining import Choice, Refinement, cached, choices
+from risdoa.tuning.refining import Choice, Refinement, cached, choices, has_weights
 from risdoa.tuning.study import JOURNAL, SeededSampler, SharedStudy, hidden, pruner_of
 from risdoa.tuning.trainings import CONFIG, Trainings, run_path
 
@@ -188,9 +188,10 @@ class Campaign:
         )
 
     def seconds(self) -> tuple[float, float]:
-        """Return the processor time of a training of the default, and of a trial of the chain.
+        """Return the processor time of a training of the default, and of the whole second study.
 
         By a step after a first one, and the chain on a few scenes, of a network without training.
+        The second study makes its covariances first, and the weights where they lie elsewhere.
         """
         config = self.plan.base
         experiment = Experiment.of(config, self.registry)
@@ -202,10 +203,17 @@ class Campaign:
         few = first.select(torch.arange(min(TIMED, first.problem.scenes)))
         scale = config.validation_scenes / few.problem.scenes
         made = outputs(experiment.model, [few])
+        making = scale * _timed(lambda: outputs(experiment.model, [few]))
         judging = scale * _timed(lambda: judged(made, self.trainings.backends))
         whole = backends_of(self.registry, self.plan.whole_chain, self.plan.fixed)
         behind = scale * _timed(lambda: judged(made, whole))
-        return BESIDES + config.epochs * (config.steps_per_epoch * one + judging), behind
+        training = BESIDES + config.epochs * (config.steps_per_epoch * one + making + judging)
+        if self.plan.chain_trials < 1:
+            return training, 0.0
+        best = report.best_of(self.shared.finished)
+        here = best is None or has_weights(run_path(self.place.folder, best.number))
+        ready = BESIDES + making + (0.0 if here else training)
+        return training, ready + self.plan.chain_trials * behind
 
     def train(self, budget: Budget) -> None:
         """Take trainings until none is left or the budget is spent."""
@@ -214,6 +222,7 @@ class Campaign:
     def refine(self, budget: Budget) -> tuple[dict[str, Choice], bool]:
         """Tune what needs no training behind the best network, once all trainings are done.
 
+        What is made once does not count against the budget, so that every call gets further.
         Return what came of it, and whether nothing is left to do.
         """
         best = report.best_of(self.shared.finished)
@@ -223,9 +232,9 @@ class Campaign:
         shared = self._shared(name, self.plan.chain_trials)
         if not shared.complete and budget.allows_another():
             config = TrainConfig.of(best.user_attrs[CONFIG])
-            run = run_path(self.place.folder, best.number)
+            run, left = run_path(self.place.folder, best.number), budget.seconds - budget.spent
             made = cached(self.plan, config, run, self.registry)
-            shared.work(Refinement(self.plan, self.registry, made), budget)
+            shared.work(Refinement(self.plan, self.registry, made), Budget(left))
         return choices(shared.finished), shared.complete
 
     def confirm(self, seeds: Sequence[int], budget: Budget) -> Verdict | None:

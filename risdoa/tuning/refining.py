@@ -94,12 +94,17 @@ def cached(plan: Plan, config: TrainConfig, run: Path, registry: Registry) -> li
     count = {"held_out_scenes": plan.base.validation_scenes}
     experiment = Experiment.of(TrainConfig.of(config.model_dump() | count), registry)
     truths = together(experiment.scenes.held_out())
-    if not (run / "checkpoints" / "best.safetensors").exists():
+    if not has_weights(run):
         log.info("%s is not on this machine: the best training is done again", run)
         train(experiment, run, Watch([], [], unheard))
     model = load_model(run, registry, {})[0]
     assert isinstance(model, LearnedModel)
     return outputs(model.to(config.device), truths, blend=True)
+
+
+def has_weights(run: Path) -> bool:
+    """Tell whether the weights of a training lie on this machine."""
+    return (run / "checkpoints" / "best.safetensors").exists()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 
 import pytest
@@ -148,3 +149,12 @@ def test_a_folder_keeps_one_study(other, said, searched, cli):
     assert outcome.code == 2
     assert said in outcome.err
     assert before == [path.read_bytes() for path in kept]
+
+
+def test_the_estimated_budget_holds_a_chain_that_is_asked_for_later(cli, tmp_path):
+    alone = [*COMMAND, "--trials", "1", "--out", tmp_path, "--chain-trials"]
+    assert cli(*alone, "0", "--budget", "10000").code == 0
+    outcome = cli(*alone, "1", "--json")
+    assert outcome.code == 0, outcome.err
+    assert int(re.search(r"budget (\d+) s", outcome.err)[1]) >= 1
+    assert json.loads(outcome.out)["complete"], outcome.err
