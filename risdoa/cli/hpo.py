@@ -253,11 +253,12 @@ def _plan(config: Path | None, preset: str, settings: Settings, **given: Any) ->
     from risdoa.training.config import TrainConfig, merged, read_config  # noqa: PLC0415
     from risdoa.training.config import preset as settings_of  # noqa: PLC0415
     from risdoa.tuning.plan import Plan  # noqa: PLC0415
-    from risdoa.tuning.spaces import COMPANIONS, alignment_losses  # noqa: PLC0415
+    from risdoa.tuning.spaces import COMPANIONS, alignment_losses, check_alignment  # noqa: PLC0415
 
     own = {name: given.pop(name) for name in ("space", "chain", "refine", "pruner", "trials")}
     own |= {"chain_trials": given.pop("chain_trials"), "losses": given.pop("losses")}
     own["losses"] = own["losses"] or alignment_losses(registry())
+    check_alignment(own["losses"])
     chosen = {key: value for key, value in given.items() if value is not None}
     read = {} if config is None else read_config(config)
     layers = (settings_of(preset), read, chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from risdoa.errors import InputError
 from risdoa.losses.grammar import CONTRAST, COVARIANCE
 from risdoa.registry import Registry, options_of, unused
 from risdoa.training.config import TrainConfig, merged
@@ -175,6 +176,20 @@ def alignment_losses(registry: Registry) -> tuple[str, ...]:
         if stable and "true-steering" in traits and name not in COMPANIONS:
             names.append(name)
     return tuple(names)
+
+
+def check_alignment(names: Sequence[str]) -> None:
+    """Refuse losses that stand beside an alignment loss, and so cannot be drawn in its place.
+
+    Raises:
+        InputError: if one of the names is theirs.
+    """
+    for name in names:
+        if name in {COVARIANCE, *COMPANIONS}:
+            raise InputError(
+                f"--losses takes losses that align R, got {name!r}",
+                f"the search has {', '.join((COVARIANCE, *COMPANIONS))} beside them already",
+            )
 
 
 def _knobs(trial: Asks) -> dict[str, Any]:
