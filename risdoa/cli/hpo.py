@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,11 +264,28 @@ def _plan(config: Path | None, preset: str, settings: Settings, **given: Any) ->
     layers = (settings_of(preset), read, chosen)
     base = TrainConfig.of(merged(*layers))
     used = [base.scenario, base.model, *base.weights()]
-    every = [*used, *own["chain"], *own["refine"], *own["losses"], *COMPANIONS]
-    reject_unused(settings, every)
+    losses = [*base.weights(), *own["losses"], *COMPANIONS]
+    names = {"scenario": [base.scenario], "model": [base.model], "loss": losses}
+    names["backend"] = [*own["chain"], *own["refine"]]
+    reject_unused(settings, [name for each in names.values() for name in each])
+    _check_options(settings, names)
     kept = {name: each for name, each in settings.items() if name not in unused(settings, used)}
     base = TrainConfig.of(merged(*layers, {"options": kept}))
     return Plan(base=base, fixed=settings, **own)
+
+
+def _check_options(settings: Settings, names: Mapping[str, Sequence[str]]) -> None:
+    """Refuse options that cannot be, before a search space meets them; ``names`` go by kind.
+
+    Raises:
+        InputError: for an option that a plugin does not have, or a wrong value.
+    """
+    from risdoa.registry import options_of  # noqa: PLC0415 - not for --help
+
+    for kind, plugins in names.items():
+        for name in plugins:
+            if options := options_of(settings, kind, name):
+                registry().resolve(kind, name, **options)
 
 
 def _show(plan: Plan, *, as_json: bool) -> None:

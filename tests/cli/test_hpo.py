@@ -109,6 +109,9 @@ def test_what_is_searched_can_be_seen(cli):
     [
         (["--trials", "2"], "give --out DIR"),
         (["--set", "omp.density=2", "--show"], "does not use 'omp'"),
+        (["--set", "hybrid.depth=abc", "--show"], "depth"),
+        (["--set", "completeness.zz=1", "--show"], "no option 'zz'"),
+        (["--set", "nf-mle.starts=many", "--show"], "starts"),
         (["--losses", "magic", "--show"], "no loss is called 'magic'"),
         (["--losses", "chordal,nmse", "--show"], "that align R, got 'nmse'"),
         (["--losses", "completeness", "--show"], "that align R, got 'completeness'"),
@@ -124,6 +127,7 @@ def test_wrong_input_is_two_lines(wrong, said, cli, tmp_path, monkeypatch):
     outcome = cli("hpo", *wrong)
     assert outcome.code == 2
     assert said in outcome.err
+    assert "unexpected" not in outcome.err
     assert "Traceback" not in outcome.err
 
 
