@@ -19,6 +19,8 @@ weights; *weights* those of the loss; *loss* which alignment loss, and the losse
 Fixed = Mapping[str, Mapping[str, Any]]
 """Options that are not searched, by plugin name."""
 
+_HINT = "give another --out, or the file as it was written"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -75,9 +77,18 @@ class Plan:
             values["base"] = TrainConfig.of(values["base"])
             for name in ("losses", "chain", "refine"):
                 values[name] = tuple(values[name])
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"this is no plan of a study: {error}") from error
+            plan = cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"this is no plan of a study: {error}", _HINT) from error
+        plan._check()
+        return plan
+
+    def _check(self) -> None:
+        if self.space not in SPACES:
+            raise InputError(f"a space is one of {', '.join(SPACES)}, got {self.space!r}", _HINT)
+        for name in ("trials", "chain_trials"):
+            if type(value := getattr(self, name)) is not int:
+                raise InputError(f"{name} of a plan is a whole number, got {value!r}", _HINT)
 
     def setup(self) -> dict[str, Any]:
         """Return what must not change once the study has begun: all but the numbers of trials."""

@@ -110,11 +110,11 @@ def opened_storage(address: str | None, folder: Path) -> Iterator[BaseStorage]:
     """Yield the journal in the folder, or the database at an address.
 
     Raises:
-        InputError: if there is no such database, or nothing to reach it with.
+        InputError: if there is no such database, nothing to reach it with, or no such journal.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if address is None:
-        yield JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+        yield _journal(folder / "journal.log")
         return
     storage = _database(address)
     try:
@@ -122,6 +122,19 @@ def opened_storage(address: str | None, folder: Path) -> Iterator[BaseStorage]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _journal(path: Path) -> JournalStorage:
+    """Return the study that a file keeps, which is read as a whole here.
+
+    Raises:
+        InputError: if it cannot be.
+    """
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError) as error:
+        hint = "give another --out, or the file as it was written"
+        raise InputError(f"cannot read {path} as a journal: {error}", hint) from error
 
 
 def _database(address: str) -> RDBStorage:

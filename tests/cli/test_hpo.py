@@ -165,3 +165,17 @@ def test_the_estimated_budget_holds_a_chain_that_is_asked_for_later(cli, tmp_pat
     assert outcome.code == 0, outcome.err
     assert int(re.search(r"budget (\d+) s", outcome.err)[1]) >= 1
     assert json.loads(outcome.out)["complete"], outcome.err
+
+
+def test_a_damaged_folder_is_named(searched, cli, tmp_path):
+    folder, _ = searched
+    study = json.loads((folder / "study.json").read_text())
+    (tmp_path / "study.json").write_text(json.dumps(study | {"plan": "abc"}))
+    outcome = cli("hpo", "--join", tmp_path)
+    assert outcome.code == 2
+    assert "no plan of a study" in outcome.err
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    (tmp_path / "journal.log").write_text("damaged\n{}\n")
+    outcome = cli("hpo", "--join", tmp_path)
+    assert outcome.code == 2
+    assert "journal.log as a journal" in outcome.err

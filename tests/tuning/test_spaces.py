@@ -138,5 +138,18 @@ def test_a_plan_is_what_its_record_says():
     made = plan(refine=("nf-mle",))
     assert Plan.read(made.record()) == made
     assert "trials" not in made.setup()
-    with pytest.raises(InputError, match="no plan"):
-        Plan.read({"base": {}})
+
+
+@pytest.mark.parametrize(
+    ("damaged", "said"),
+    [
+        ("abc", "no plan"),
+        ({"base": {}}, "no plan"),
+        (plan().record() | {"losses": 3}, "no plan"),
+        (plan().record() | {"space": "vast"}, "one of narrow, wide, got 'vast'"),
+        (plan().record() | {"trials": "3"}, "trials of a plan is a whole number, got '3'"),
+    ],
+)
+def test_a_damaged_plan_is_named(damaged, said):
+    with pytest.raises(InputError, match=said):
+        Plan.read(damaged)

@@ -237,6 +237,17 @@ def test_the_median_pruner_ends_what_is_worse_than_most(worker):
     assert {each.last_step for each in pruned} == {3}
 
 
+@pytest.mark.parametrize("line", ["no JSON", "{}", "3"])
+def test_a_damaged_journal_is_named(line, tmp_path):
+    with opened_storage(None, tmp_path) as storage:
+        optuna.create_study(storage=storage).optimize(valley, n_trials=1)
+    path = tmp_path / "journal.log"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], line + "\n", *lines[3:]]))
+    with pytest.raises(InputError, match="as a journal"), opened_storage(None, tmp_path):
+        pass
+
+
 HOLD = """
 import sys
 from pathlib import Path
