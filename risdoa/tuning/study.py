@@ -107,21 +107,21 @@ def pruner_of(name: str) -> BasePruner:
 
 @contextmanager
 def opened_storage(address: str | None, folder: Path) -> Iterator[BaseStorage]:
-    """Yield the journal in the folder, or the database at an address.
+    """Yield the journal in the folder, or the database at an address; Optuna is quiet meanwhile.
 
     Raises:
         InputError: if there is no such database, nothing to reach it with, or no such journal.
     """
+    before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if address is None:
-        yield _journal(folder / "journal.log")
-        return
-    storage = _database(address)
     try:
-        yield storage
+        if address is None:
+            yield _journal(folder / "journal.log")
+        else:
+            with _database(address) as storage:
+                yield storage
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        optuna.logging.set_verbosity(before)
 
 
 def _journal(path: Path) -> JournalStorage:
@@ -137,7 +137,18 @@ def _journal(path: Path) -> JournalStorage:
         raise InputError(f"cannot read {path} as a journal: {error}", hint) from error
 
 
-def _database(address: str) -> RDBStorage:
+@contextmanager
+def _database(address: str) -> Iterator[RDBStorage]:
+    """Yield the database at an address, and close its connections."""
+    storage = _made(address)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _made(address: str) -> RDBStorage:
     """Return the database at an address, with Optuna's tables in it.
 
     Raises:

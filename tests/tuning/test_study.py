@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -235,6 +236,18 @@ def test_the_median_pruner_ends_what_is_worse_than_most(worker):
     pruned = [each for each in shared.finished if each.state == TrialState.PRUNED]
     assert [each.number for each in pruned] == list(range(5, 12))
     assert {each.last_step for each in pruned} == {3}
+
+
+@pytest.mark.parametrize("place", [None, "sqlite://", "nonsense"])
+def test_optuna_is_quiet_only_while_a_storage_is_open(place, tmp_path):
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.DEBUG)
+    try:
+        with contextlib.suppress(InputError), opened_storage(place, tmp_path):
+            assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+        assert optuna.logging.get_verbosity() == optuna.logging.DEBUG
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 @pytest.mark.parametrize("line", ["no JSON", "{}", "3"])
