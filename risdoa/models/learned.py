@@ -63,8 +63,7 @@ class LearnedModel(torch.nn.Module, Model):
         """Return R; in eval mode blended and shrunk, and computed a batch of scenes at a time."""
         if self.training:
             return self.predict(problem)
-        batches = torch.arange(problem.scenes).split(BATCH)
-        covariance = _joined([self.predict(problem.select(scenes)) for scenes in batches])
+        covariance = predicted(self, problem)
         sample = Sample()
         blend = self.beta < 1 and sample.supports(problem)
         classical = sample(problem) if blend else None
@@ -80,8 +79,15 @@ def tempered(
     return covariance.shrunk(shrinkage) if shrinkage > 0 else covariance
 
 
-def _joined(parts: list[Covariance]) -> Covariance:
-    """Return the covariances of several batches as one."""
-    loads = [part.load for part in parts if part.load is not None]
-    factor = torch.cat([part.factor for part in parts])
+def predicted(
+    model: LearnedModel, problem: Problem, device: torch.device | str | None = None
+) -> Covariance:
+    """Return the network's own R, computed a batch of scenes at a time and kept on ``device``.
+
+    Without one it stays where it is computed.
+    """
+    batches = torch.arange(problem.scenes).split(BATCH)
+    parts = [model.predict(problem.select(scenes)) for scenes in batches]
+    loads = [part.load.to(device) for part in parts if part.load is not None]
+    factor = torch.cat([part.factor.to(device) for part in parts])
     return Covariance(factor, torch.cat(loads) if loads else None)

@@ -14,7 +14,7 @@ from risdoa.covariance import Covariance
 from risdoa.errors import InputError
 from risdoa.evaluation.metrics import OUTLIER_DEG, Scores
 from risdoa.models.base import Model
-from risdoa.models.learned import BATCH, LearnedModel, tempered
+from risdoa.models.learned import LearnedModel, predicted, tempered
 from risdoa.models.sample import Sample
 from risdoa.pipeline import Chain
 from risdoa.problem import Estimates, Problem, Truth
@@ -71,19 +71,12 @@ def outputs(model: LearnedModel, truths: Sequence[Truth], *, blend: bool = False
     model.eval()
     made = []
     for truth in truths:
-        batches = torch.arange(truth.problem.scenes).split(BATCH)
-        parts = [model.predict(truth.problem.select(scenes)) for scenes in batches]
+        covariance = predicted(model, truth.problem, "cpu")
         here = truth.to("cpu", torch.complex64)
         sample = Sample()
         classical = sample(here.problem) if blend and sample.supports(here.problem) else None
-        made.append(Outputs(here, _joined(parts), classical))
+        made.append(Outputs(here, covariance, classical))
     return made
-
-
-def _joined(parts: Sequence[Covariance]) -> Covariance:
-    loads = [part.load.cpu() for part in parts if part.load is not None]
-    factor = torch.cat([part.factor.cpu() for part in parts])
-    return Covariance(factor, torch.cat(loads) if loads else None)
 
 
 def judged(

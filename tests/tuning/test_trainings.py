@@ -136,6 +136,24 @@ def test_scenes_are_judged_together_as_they_are_one_by_one():
     torch.testing.assert_close(together_, apart, rtol=1e-4, atol=1e-4)
 
 
+def test_a_network_sees_no_more_scenes_at_once_than_in_estimation(monkeypatch):
+    monkeypatch.setattr("risdoa.models.learned.BATCH", 4)
+    experiment = Experiment.of(plan().base, discover())
+    [truth] = together(experiment.scenes.validation())
+    seen, predict = [], experiment.model.predict
+
+    def counted(problem):
+        seen.append(problem.scenes)
+        return predict(problem)
+
+    monkeypatch.setattr(experiment.model, "predict", counted)
+    [made] = outputs(experiment.model, [truth])
+    assert seen == [4, 2]
+    with torch.no_grad():
+        torch.testing.assert_close(made.covariance.factor, experiment.model(truth.problem).factor)
+    assert seen == [4, 2, 4, 2]
+
+
 @pytest.mark.parametrize("batch", [0, 1, 3])
 def test_a_gradient_that_is_not_finite_prunes_the_trial(batch, tmp_path):
     own = plan(losses=("fragile",), fixed=plan().fixed | {"fragile": {"batch": str(batch)}})
