@@ -124,7 +124,11 @@ def _read(folder: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads((folder / STUDY).read_text("utf-8"))
-        return {name: record[name] for name in ("study", "storage", "plan")}
+        return {
+            "study": str(record["study"]),
+            "storage": str(record["storage"]),
+            "plan": record["plan"],
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         hint = "give the --out of a `risdoa hpo` that has begun"
         raise InputError(f"cannot read {folder / STUDY}: {error}", hint) from error
