@@ -5,61 +5,29 @@ A source of power γ at grid point g raises the log-likelihood of y_b ~ CN(0, R_
     Σ_b γ|m_b|²/(1 + γh_b) - log(1 + γh_b),    m_b = b_gᴴR_b⁻¹y_b,    h_b = b_gᴴR_b⁻¹b_g,
 
 with b_g = G_l a(p_g), stacked over the snapshots of a block b that share their source signals; the
-largest value over γ is the evidence for g. For one source of that power, in noise of a known power
+largest value over γ is the evidence for g, :func:`risdoa.scan.likelihood_gain` where no source is
+known yet. For one source of that power, in noise of a known power
 and with a flat prior, it is the logarithm of the posterior of its place, up to a constant.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from risdoa.grid import Grid
 from risdoa.models.atoms import Atoms, Strengths
-from risdoa.scan import Matched
+from risdoa.scan import Gain, Matched
 from risdoa.scan.base import MEMORY, power
-from risdoa.scan.gain import likeliest_powers
+from risdoa.scan.gain import joined
 
 LEFT = 1e-4
 """Least share of a vector that is left beside the atoms: rounding may leave less than nothing."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """The evidence for a source at every grid point, and the power that brings it.
-
-    Shapes:
-        value: (S, P) nats. powers: (S, P).
-    """
-
-    value: Tensor
-    powers: Tensor
-
-    @classmethod
-    def of(cls, heard: Tensor, room: Tensor) -> Evidence:
-        """Return the evidence from |m_b|² and h_b, (S, B, P) each."""
-        gamma = likeliest_powers(heard, room, axis=1)
-        load = 1 + gamma.unsqueeze(1) * room
-        value = gamma * (heard / load).sum(1) - load.log().sum(1)
-        return cls(value.clamp_min(0), gamma)
-
-
-def alone(matched: Matched, noise: Tensor) -> Evidence:
-    """Return the evidence for a source when nothing but noise of power (S,) is known."""
-    parts = []
-    for scenes in matched.chunks(matched.fields.shape[1]):
-        sigma = noise[scenes][:, None, None]
-        heard = power(matched.correlate(matched.fields[scenes], scenes)).flatten(-2)
-        room = matched.norms_of(scenes).flatten(-2) / sigma
-        parts.append(Evidence.of(heard / sigma**2, room.expand_as(heard)))
-    return joined(parts)
-
-
 def beside(
     matched: Matched, atoms: Atoms, strengths: Strengths, nearest: Tensor
-) -> tuple[Evidence, Evidence]:
+) -> tuple[Gain, Gain]:
     """Return the evidence beside all atoms, and beside all but the one nearest to every point.
 
     With c = B_bᴴb_g and u = Tᵀc̄, all for R_b with every atom,
@@ -91,12 +59,7 @@ def beside(
         heard_without = heard + mine * _picked(signals.squeeze(-1), here) / variance
         room_without = room + power(mine) / variance
         sigma = strengths.noise[scenes][:, None, None]
-        parts.append(
-            (
-                Evidence.of(power(heard) / sigma**2, room / sigma),
-                Evidence.of(power(heard_without) / sigma**2, room_without / sigma),
-            )
-        )
+        parts.append((_gain(heard, room, sigma), _gain(heard_without, room_without, sigma)))
     everything, without = zip(*parts, strict=True)
     return joined(everything), joined(without)
 
@@ -113,11 +76,10 @@ def nearest_atom(grid: Grid, points: Tensor, search: Tensor) -> tuple[Tensor, Te
     return apart.argmin(1), apart
 
 
-def joined(parts: list[Evidence] | tuple[Evidence, ...]) -> Evidence:
-    """Return the evidence of several groups of scenes as one."""
-    return Evidence(
-        torch.cat([part.value for part in parts]), torch.cat([part.powers for part in parts])
-    )
+def _gain(heard: Tensor, room: Tensor, sigma: Tensor) -> Gain:
+    """Return the evidence from σ²m_b and σ²h_b, (S, B, P) each."""
+    fit = power(heard) / sigma**2
+    return Gain.of(fit.unsqueeze(1), (room / sigma).unsqueeze(1))
 
 
 def _picked(values: Tensor, here: Tensor) -> Tensor:

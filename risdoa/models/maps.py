@@ -42,13 +42,10 @@ class Maps:
     @torch.no_grad()
     def of(cls, problem: Problem) -> Maps:
         """Compute the maps in single precision, without a graph."""
-        values = problem.snapshots.values
-        scale = values.abs().square().mean((1, 2)).sqrt().clamp_min(torch.finfo(torch.float32).tiny)
-        snapshots = replace(problem.snapshots, values=values / scale[:, None, None])
-        problem = replace(problem, snapshots=snapshots).to(dtype=torch.complex64)
+        problem, scale = at_unit_power(problem)
         grid = bounded_grid(problem)
-        with torch.autocast(values.device.type, enabled=False):
-            return cls._on(grid, problem, scale.to(torch.float32))
+        with torch.autocast(scale.device.type, enabled=False):
+            return cls._on(grid, problem, scale)
 
     @classmethod
     def _on(cls, grid: Grid, problem: Problem, scale: Tensor) -> Maps:
@@ -61,6 +58,15 @@ class Maps:
         gain = gain + floor
         squared = correlated.real**2 + correlated.imag**2
         return cls(grid, scale, squared / gain.unsqueeze(1), squared.mean(1) / gain**2, gain)
+
+
+def at_unit_power(problem: Problem) -> tuple[Problem, Tensor]:
+    """Return the problem in complex64 with snapshots over their root mean square, and that (S,)."""
+    values = problem.snapshots.values
+    scale = values.abs().square().mean((1, 2)).sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+    snapshots = replace(problem.snapshots, values=values / scale[:, None, None])
+    single = replace(problem, snapshots=snapshots).to(dtype=torch.complex64)
+    return single, scale.to(torch.float32)
 
 
 def bounded_grid(problem: Problem) -> Grid:

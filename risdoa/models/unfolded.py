@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,12 +15,12 @@ from risdoa.errors import InputError
 from risdoa.grid import Grid
 from risdoa.models.anchors import anchored
 from risdoa.models.atoms import Atoms
-from risdoa.models.evidence import alone, beside, nearest_atom
+from risdoa.models.evidence import beside, nearest_atom
 from risdoa.models.layers import Residual
 from risdoa.models.learned import LearnedModel
-from risdoa.models.maps import bounded_grid
+from risdoa.models.maps import at_unit_power, bounded_grid
 from risdoa.problem import Problem
-from risdoa.scan import Matched, peaks
+from risdoa.scan import Matched, likelihood_gain, peaks
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -52,7 +52,7 @@ def space(trial: Trial) -> dict[str, int]:
 class Unfolded(LearnedModel):
     """Evidence on a grid, judged by a CNN; the likeliest atoms, and the evidence beside them.
 
-    1. :func:`risdoa.models.evidence.alone`: the log-likelihood that one source at every grid point
+    1. :func:`risdoa.scan.likelihood_gain`: the log-likelihood that one source at every grid point
        gains, with all of the measured power taken as noise: for one source at low SNR nearly the
        logarithm of the posterior, at high SNR a flattened one.
     2. A CNN over (w, θ, φ) turns it into a density of sources π_g, a softmax over the grid.
@@ -130,7 +130,7 @@ class Unfolded(LearnedModel):
 
     def _going_on(self, look: Look) -> list[Tensor]:
         """Return the scenes of every round: all, or in training as many as learn from it."""
-        scenes = torch.arange(len(look.total), device=look.total.device)
+        scenes = torch.arange(len(look.scale), device=look.scale.device)
         if not self.training:
             return [scenes] * self.rounds
         shares = torch.tensor(SHARES[: self.rounds + 1]).cumsum(0)
@@ -192,14 +192,13 @@ class Look:
     """What is known of every scene before the network, in units of the root mean square of y.
 
     Shapes:
-        total: (S,), mean|y|² = 1 but for rounding. scale: (S,), of y. norms: (S, P), the mean
-        power at an output of a unit source at every point. evidence: (S, P). powers: (S, P).
+        scale: (S,), of y. norms: (S, P), the mean power at an output of a unit source at every
+        point. evidence: (S, P), with all power, 1, as noise. powers: (S, P).
     """
 
     problem: Problem
     grid: Grid
     matched: Matched
-    total: Tensor
     scale: Tensor
     norms: Tensor
     evidence: Tensor
@@ -209,19 +208,16 @@ class Look:
     @torch.no_grad()
     def at(cls, problem: Problem) -> Look:
         """Look at the measurements in single precision, without a graph."""
-        values = problem.snapshots.values
-        scale = values.abs().square().mean((1, 2)).sqrt().clamp_min(torch.finfo(torch.float32).tiny)
-        snapshots = replace(problem.snapshots, values=values / scale[:, None, None])
-        problem = replace(problem, snapshots=snapshots).to(dtype=torch.complex64)
-        with torch.autocast(values.device.type, enabled=False):
+        problem, scale = at_unit_power(problem)
+        with torch.autocast(scale.device.type, enabled=False):
             grid = bounded_grid(problem)
             matched = Matched.prepare(problem, grid)
-            total = torch.ones_like(scale, dtype=torch.float32)
-            found = alone(matched, total)
-            every = torch.arange(len(matched.points), device=values.device)
+            none = scale.new_zeros((problem.scenes, 0))
+            known = none.unsqueeze(-1).expand(-1, -1, 3), none
+            found = likelihood_gain(matched, *known, noise=torch.ones_like(scale))
+            every = torch.arange(len(matched.points), device=scale.device)
             norms = matched.mean_norms(every.expand(problem.scenes, -1))
-        scale = scale.to(torch.float32)
-        return cls(problem, grid, matched, total, scale, norms, found.value, found.powers)
+        return cls(problem, grid, matched, scale, norms, found.value, found.powers)
 
     def maps(self) -> Tensor:
         """Return views of the evidence, the share of y it explains, norms, and where it is."""
@@ -244,7 +240,8 @@ class Look:
             index = peaks(logits.float(), self.grid, count).points
             search = self.matched.points[index].to(logits.dtype)
             atoms = Atoms.at(self.problem, invert_range(search))
-            strengths = atoms.fitted(self._first_powers(index), self.total / 2)
+            half = torch.full_like(self.scale, 0.5)
+            strengths = atoms.fitted(self._first_powers(index), half)
             nearest, apart = nearest_atom(self.grid, self.matched.points.to(search), search)
             everything, without = beside(self.matched, atoms, strengths, nearest)
             shares = strengths.powers * torch.take_along_dim(self.norms, index, 1)
@@ -272,10 +269,7 @@ class Look:
             problem,
             self.grid,
             self.matched.select(scenes, problem),
-            *(
-                each[scenes]
-                for each in (self.total, self.scale, self.norms, self.evidence, self.powers)
-            ),
+            *(each[scenes] for each in (self.scale, self.norms, self.evidence, self.powers)),
         )
 
 

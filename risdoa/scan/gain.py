@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,18 @@ class Gain:
     value: Tensor
     powers: Tensor
 
+    @classmethod
+    def of(cls, fit: Tensor, room: Tensor) -> Gain:
+        """Return max_γ Σ_b γ|m_b|²/(1 + γh_b) - log(1 + γh_b) from |m_b|² and h_b; overwrites fit.
+
+        Shapes:
+            fit, room: (S, C, B, …), b on the third axis. Returns (S·C, P).
+        """
+        gamma = _powers(fit, room)
+        load = torch.addcmul(fit.new_ones(()), gamma.unsqueeze(2), room)
+        value = (gamma * fit.div_(load).sum(2) - _sum_of_logs(load)).clamp_min(0)
+        return cls(value.flatten(0, 1).flatten(1), gamma.flatten(0, 1).flatten(1))
+
 
 def likelihood_gain(matched: Matched, found: Tensor, powers: Tensor, noise: Tensor) -> Gain:
     """Return max_γ Σ_l γ|m_l|²/(1 + γg_l) - log(1 + γg_l) at every grid point.
@@ -41,7 +54,8 @@ def likelihood_gain(matched: Matched, found: Tensor, powers: Tensor, noise: Tens
 
         σ² m_l = aᴴG_lᴴ(y_l - B_l T Bᴴ_l y_l),   σ² g_l = ‖G_l a‖² - ‖T^½ B_lᴴG_l a‖²,
 
-    so that a scan costs 1 + K' fields a snapshot.
+    so that a scan costs 1 + K' fields a snapshot. With no source found so far, snapshots may share
+    source signals: then l counts the blocks of those that do.
 
     Shapes:
         found: (S·C, K', 3) in (φ, θ, w), C sets a scene. powers: (S·C, K'). noise: (S·C,).
@@ -52,13 +66,17 @@ def likelihood_gain(matched: Matched, found: Tensor, powers: Tensor, noise: Tens
     for scenes in matched.chunks(length * (1 + known), sets):
         rows = (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
         parts.append(_gain(matched, scenes, found[rows], powers[rows], noise[rows]))
-    return Gain(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    return joined(parts)
 
 
-def _gain(
-    matched: Matched, scenes: Tensor, found: Tensor, powers: Tensor, noise: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return gain and power (S'·C, P) for the chosen scenes.
+def joined(parts: Sequence[Gain]) -> Gain:
+    """Return the gains of several groups of scenes as one."""
+    values, powers = [part.value for part in parts], [part.powers for part in parts]
+    return Gain(torch.cat(values), torch.cat(powers))
+
+
+def _gain(matched: Matched, scenes: Tensor, found: Tensor, powers: Tensor, noise: Tensor) -> Gain:
+    """Return the gain for the chosen scenes.
 
     With σ²g and |σm|² in place of g and |m|² all but the power itself, γ/σ² then, is the same.
     """
@@ -73,10 +91,8 @@ def _gain(
     for each in back[:, :, 1:].unbind(2):
         room = room - matched.energies(each, scenes)
     room = room.clamp_min(0)
-    gamma = likeliest_powers(fit, room, axis=2)
-    load = torch.addcmul(fit.new_ones(()), gamma.unsqueeze(2), room)
-    value = (gamma * fit.div_(load).sum(2) - _sum_of_logs(load)).clamp_min(0)
-    return value.flatten(0, 1).flatten(1), (gamma * sigma).flatten(0, 1).flatten(1)
+    gain = Gain.of(fit, room)
+    return Gain(gain.value, gain.powers * sigma.flatten().unsqueeze(-1))
 
 
 def _sum_of_logs(values: Tensor) -> Tensor:
@@ -91,19 +107,19 @@ def _sum_of_logs(values: Tensor) -> Tensor:
     return values.log().sum(2)
 
 
-def likeliest_powers(fit: Tensor, room: Tensor, axis: int) -> Tensor:
-    """Return the power of a source at every point from |m_b|² and h_b over the blocks of an axis.
+def _powers(fit: Tensor, room: Tensor) -> Tensor:
+    """Return the power of a source at every point from |m_b|² and h_b over the blocks (axis 2).
 
     Scoring, γ = Σ w(|m|² - h)/Σ w h² with w = (1 + γh)⁻², from a power at which the source is above
     the noise: from 0 the snapshots in which h is large would decide alone.
     """
     tiny = torch.finfo(fit.dtype).tiny
-    gamma = START / room.mean(axis).clamp_min(tiny)
+    gamma = START / room.mean(2).clamp_min(tiny)
     one, excess = fit.new_ones(()), fit - room
     for _ in range(STEPS):
-        share = torch.addcmul(one, gamma.unsqueeze(axis), room).reciprocal_()
-        spread = (share * room).square_().sum(axis).clamp_min(tiny)
-        gamma = (share.square_().mul_(excess).sum(axis) / spread).clamp_min(0)
+        share = torch.addcmul(one, gamma.unsqueeze(2), room).reciprocal_()
+        spread = (share * room).square_().sum(2).clamp_min(tiny)
+        gamma = (share.square_().mul_(excess).sum(2) / spread).clamp_min(0)
     return gamma
 
 

@@ -8,7 +8,7 @@ import torch
 
 from risdoa.conventions import invert_range
 from risdoa.grid import Grid
-from risdoa.scan import Matched, gain, likelihood_gain
+from risdoa.scan import Gain, Matched, likelihood_gain
 from risdoa.sensing import Direct
 from tests import oracles
 from tests.estimation.scenes import scene
@@ -85,8 +85,8 @@ def test_the_power_is_found_where_few_snapshots_see_the_source():
         return (power[:, None] * fit / load - load.log()).sum(1)
 
     best = torch.stack([value(level.expand(2000)) for level in levels]).amax(0)
-    laid_out = (each.T[None, None, :, None] for each in (fit, room))
-    missing = (best - value(gain.likeliest_powers(*laid_out, axis=2).flatten())).clamp_min(0)
+    found = Gain.of(*(each.T[None, None].clone() for each in (fit, room)))
+    missing = (best - value(found.powers.flatten())).clamp_min(0)
     assert float(missing.mean()) < 0.03
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
 from risdoa.models.atoms import Atoms
-from risdoa.models.evidence import alone, beside, nearest_atom
-from risdoa.scan import Matched
+from risdoa.models.evidence import beside, nearest_atom
+from risdoa.scan import Matched, likelihood_gain
 from risdoa.scenarios.canonical import Canonical
 from risdoa.scenarios.digital import Digital
 from risdoa.scenarios.static import Static
@@ -50,7 +50,7 @@ def looked_at(scenario, seed=0, sources=2):
 def test_evidence_is_what_the_likelihood_gains(scenario):
     problem, grid, matched = looked_at(scenario)
     noise = problem.snapshots.values.abs().square().mean((1, 2)).float()
-    found = alone(matched, noise)
+    found = likelihood_gain(matched, torch.zeros(2, 0, 3), torch.zeros(2, 0), noise)
     none = torch.zeros(0, 3, dtype=torch.float64), torch.zeros(0)
     for scene in range(2):
         before = likelihood(problem, scene, *none, noise[scene].double())
