@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from risdoa.cli.methods import methods_of, names_of
 from risdoa.cli.options import (
     FloatList,
     Settings,
@@ -30,7 +31,7 @@ from risdoa.cli.options import (
 
 if TYPE_CHECKING:
     from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
-    from risdoa.evaluation.methods import Method, MethodSpec
+    from risdoa.evaluation.methods import MethodSpec
 
 BASELINES = ("none:nf-mle", "pretrained:music,newton", "none:omp", "sample:music,newton")
 
@@ -54,7 +55,8 @@ BASELINES = ("none:nf-mle", "pretrained:music,newton", "none:omp", "sample:music
     "texts",
     multiple=True,
     metavar="[LABEL=]MODEL[#RUN]:CHAIN[@STEERING]",
-    help="What to compare; may be given several times. Baselines if not given.",
+    help="What to compare, options in brackets behind a name; may be given several times. "
+    "Baselines if not given.",
 )
 @bound_option
 @click.option(
@@ -99,7 +101,7 @@ def command(
     from risdoa.evaluation.report import check_folder, document, write_report  # noqa: PLC0415
 
     specs = parse_methods(texts or BASELINES)
-    reject_unused(settings, [scenario, *_names(specs)])
+    reject_unused(settings, [scenario, *names_of(specs)])
     if out is not None:
         check_folder(out)
     options = options_of(settings, "scenario", scenario)
@@ -115,7 +117,7 @@ def command(
         range_bins=range_bins or (BINS,),
     )
     with progress_bar("comparing") as progress:
-        result = compare(setup, _methods(specs, settings, scenario), progress)
+        result = compare(setup, methods_of(specs, settings, scenario), progress)
     meta = provenance(
         registry=registry(),
         setup=setup,
@@ -132,41 +134,6 @@ def command(
         echo_json(document(result, meta))
     else:
         _echo_tables(result, scenario, by_range=range_bins is not None)
-
-
-def _names(specs: Sequence[MethodSpec]) -> list[str]:
-    """Return the plugins that the methods use."""
-    names = [name for spec in specs for name in (spec.model, *spec.chain, spec.steering)]
-    return [name for name in names if name is not None]
-
-
-def _steering_settings(settings: Settings, scenario: str) -> Settings:
-    """Return the settings for steering models; a name that the scenario has too means that one."""
-    taken = {scenario, scenario.rpartition("/")[2]}
-    return {name: options for name, options in settings.items() if name not in taken}
-
-
-def _methods(specs: Sequence[MethodSpec], settings: Settings, scenario: str) -> list[Method]:
-    """Return the methods, ready to run."""
-    from risdoa.evaluation.methods import Method  # noqa: PLC0415 - not for --help
-    from risdoa.pipeline import build_chain  # noqa: PLC0415
-
-    methods = []
-    for spec in specs:
-        chain = build_chain(
-            registry(),
-            model=spec.model,
-            chain=",".join(spec.chain),
-            settings=settings,
-            checkpoint=spec.run,
-        )
-        steering = None
-        if spec.steering is not None:
-            options = options_of(_steering_settings(settings, scenario), "steering", spec.steering)
-            told = registry().find("steering", spec.steering).name
-            steering = (told, registry().create("steering", spec.steering, **options))
-        methods.append(Method(spec.label, chain, steering))
-    return methods
 
 
 def _echo_tables(comparison: Comparison, scenario: str, *, by_range: bool) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from risdoa.errors import InputError
@@ -14,13 +14,19 @@ from risdoa.steering.base import Steering
 FORM = "[LABEL=]MODEL[#RUN]:CHAIN[@STEERING]"
 EXAMPLE = "hybrid#runs/a:music,newton,nf-mle@canonical"
 
+_OPTIONS = r"\[[^\[\]]*\]"
 _PATTERN = re.compile(
-    r"(?:(?P<label>[^=#:@]+)=)?"
-    r"(?P<model>[^=#:@,]+)"
+    r"(?:(?P<label>[^=#:@\[\]]+)=)?"
+    rf"(?P<model>[^=#:@,\[\]]+(?:{_OPTIONS})?)"
     r"(?:#(?P<run>.+))?"
-    r":(?P<chain>[^=#:@]+)"
-    r"(?:@(?P<steering>[^=#:@,]+))?"
+    rf":(?P<chain>(?:[^=#:@\[\]]|{_OPTIONS})+)"
+    rf"(?:@(?P<steering>[^=#:@,\[\]]+(?:{_OPTIONS})?))?"
 )
+_PART = re.compile(rf"(?P<name>[^\[\]]+)(?P<options>{_OPTIONS})?")
+_COMMA = re.compile(r",(?![^\[\]]*\])")
+"""A comma outside brackets."""
+
+Options = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,29 @@ class MethodSpec:
     run: Path | None = None
     """A run directory or a checkpoint, for a trained model."""
     steering: str | None = None
+    options: Mapping[str, Options] = field(default_factory=dict)
+    """What stands in brackets behind plugins, by ``kind:name`` as settings have it."""
 
     def __str__(self) -> str:
         """Return the text that reads as this method."""
-        text = self.model + (f"#{self.run}" if self.run else "") + ":" + ",".join(self.chain)
-        text += f"@{self.steering}" if self.steering else ""
-        return text if text == self.label else f"{self.label}={text}"
+        return self.text if self.text == self.label else f"{self.label}={self.text}"
+
+    @property
+    def text(self) -> str:
+        """The method without its label."""
+        text = self._part("model", self.model) + (f"#{self.run}" if self.run else "") + ":"
+        text += ",".join(self._part("backend", name) for name in self.chain)
+        return text + (f"@{self._part('steering', self.steering)}" if self.steering else "")
+
+    def _part(self, kind: str, name: str) -> str:
+        options = self.options.get(f"{kind}:{name}", {})
+        text = ",".join(f"{option}={value}" for option, value in options.items())
+        return f"{name}[{text}]" if text else name
+
+    def settings(self, common: Mapping[str, Options]) -> dict[str, Options]:
+        """Return common settings with this method's own, which prevail."""
+        own = {key: {**common.get(key, {}), **options} for key, options in self.options.items()}
+        return {**common, **own}
 
 
 @dataclass(frozen=True)
@@ -56,6 +79,8 @@ class Method:
 def parse_method(text: str) -> MethodSpec:
     """Read ``[LABEL=]MODEL[#RUN]:CHAIN[@STEERING]``; without a label the text is its own.
 
+    Options of a plugin stand in brackets behind its name, as in ``none:nf-mle[starts=4,kept=1]``.
+
     >>> parse_method("hybrid#runs/a:music,newton@canonical").chain
     ('music', 'newton')
 
@@ -64,16 +89,55 @@ def parse_method(text: str) -> MethodSpec:
     """
     found = _PATTERN.fullmatch(text.strip())
     parts = {key: value.strip() for key, value in found.groupdict("").items()} if found else {}
-    chain = tuple(name.strip() for name in parts.get("chain", "").split(","))
-    if not (parts and parts["model"] and all(chain)):
-        raise InputError(f"method {text!r} is not {FORM}", f"write it as in {EXAMPLE}")
+    if not parts:
+        raise _wrong_form(text)
     run = Path(parts["run"]) if parts["run"] else None
     if run is not None and not run.exists():
         raise InputError(
             f"method {text!r}: there is no run {run}", "name a directory that `risdoa train` wrote"
         )
-    label = parts["label"] or text.strip()
-    return MethodSpec(label, parts["model"], chain, run, parts["steering"] or None)
+    options: dict[str, Options] = {}
+    model = _plugin(text, "model", parts["model"], options)
+    chain = tuple(_plugin(text, "backend", part, options) for part in _COMMA.split(parts["chain"]))
+    told = parts["steering"]
+    steering = _plugin(text, "steering", told, options) if told else None
+    spec = MethodSpec(parts["label"], model, chain, run, steering, options)
+    return spec if spec.label else replace(spec, label=spec.text)
+
+
+def _plugin(text: str, kind: str, part: str, options: dict[str, Options]) -> str:
+    """Return the name of a plugin, and enter the options behind it."""
+    found = _PART.fullmatch(part.strip())
+    name = found["name"].strip() if found else ""
+    if not (found and name):
+        raise _wrong_form(text)
+    if found["options"]:
+        key = f"{kind}:{name}"
+        if key in options:
+            raise InputError(f"method {text!r} sets options of {name} twice", "give them once")
+        options[key] = _options(text, found["options"][1:-1])
+    return name
+
+
+def _options(text: str, inside: str) -> dict[str, str]:
+    """Return the options that stand in brackets; hyphens count as underscores."""
+    options: dict[str, str] = {}
+    for each in inside.split(","):
+        option, equals, value = (part.strip() for part in each.partition("="))
+        key = option.replace("-", "_")
+        if not (key and equals and value):
+            raise InputError(
+                f"method {text!r}: {each.strip()!r} is not OPTION=VALUE",
+                "write options as in none:nf-mle[starts=4,kept=1]",
+            )
+        if key in options:
+            raise InputError(f"method {text!r} gives {option} twice", "give it once")
+        options[key] = value
+    return options
+
+
+def _wrong_form(text: str) -> InputError:
+    return InputError(f"method {text!r} is not {FORM}", f"write it as in {EXAMPLE}")
 
 
 def parse_methods(texts: tuple[str, ...]) -> list[MethodSpec]:

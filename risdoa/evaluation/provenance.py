@@ -95,6 +95,7 @@ def provenance(
                 "run": None if spec.run is None else str(spec.run),
                 "chain": list(spec.chain),
                 "steering": spec.steering,
+                "options": {name: dict(options) for name, options in spec.options.items()},
             }
             for spec in specs
         ],

@@ -163,6 +163,7 @@ def risdoa_models() -> Iterable[Plugin]:
         "risdoa.models.pretrained:Pretrained",
         "The unfolded network with the weights that come with risdoa.",
         example="risdoa estimate scene.npz --model pretrained --sources 1",
+        traits=("trained",),
         references=("docs/pretrained.md",),
     )
     yield Plugin(

@@ -20,6 +20,54 @@ def test_all_parts(tmp_path):
     assert parse_method(str(spec)) == spec
 
 
+OPTIONS = st.dictionaries(
+    st.from_regex(r"[a-z][a-z_]{0,4}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9.-]{1,4}", fullmatch=True),
+    max_size=2,
+)
+
+
+@given(model=OPTIONS, backend=OPTIONS, steering=OPTIONS)
+def test_options_stand_in_brackets(model, backend, steering):
+    def part(name, options):
+        inside = ", ".join(f"{key}={value}" for key, value in options.items())
+        return f"{name}[{inside}]" if options else name
+
+    text = f"{part('m', model)}:a, {part('b', backend)},c@{part('s', steering)}"
+    spec = parse_method(text)
+    assert (spec.model, spec.chain, spec.steering) == ("m", ("a", "b", "c"), "s")
+    given_options = {"model:m": model, "backend:b": backend, "steering:s": steering}
+    assert spec.options == {key: each for key, each in given_options.items() if each}
+    assert spec.label == text.replace(", ", ",")
+    assert parse_method(str(spec)) == spec
+
+
+def test_own_options_prevail_over_those_of_all():
+    spec = parse_method("none:nf-mle[starts=4]")
+    common = {"backend:nf-mle": {"starts": "1", "kept": "2"}, "omp": {"x": "1"}}
+    assert spec.settings(common) == {
+        "backend:nf-mle": {"starts": "4", "kept": "2"},
+        "omp": {"x": "1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("none:nf-mle[starts]", "is not OPTION=VALUE"),
+        ("none:nf-mle[]", "is not OPTION=VALUE"),
+        ("none:nf-mle[starts=1,starts=2]", "twice"),
+        ("none:newton[zoom=1],newton[zoom=2]", "twice"),
+        ("none:nf-mle[starts=1", "is not"),
+        ("none:[starts=1]", "is not"),
+        ("none:nf-mle[starts=1]x", "is not"),
+    ],
+)
+def test_wrong_options_are_refused(text, says):
+    with pytest.raises(InputError, match=says):
+        parse_method(text)
+
+
 @given(
     label=st.none() | st.from_regex(r"[A-Za-z0-9 ()+-]*[A-Za-z0-9]", fullmatch=True),
     model=NAMES,

@@ -14,6 +14,10 @@ COMMANDS = {
         "risdoa.cli.bench.gradients:command",
         "Count gradients of losses that are not finite.",
     ),
+    "frontier": (
+        "risdoa.cli.bench.frontier:command",
+        "Count outliers against processor time.",
+    ),
     "growth": ("risdoa.cli.bench.growing:command", "Time sizes from small to large."),
     "loss": ("risdoa.cli.bench.losses:command", "Time the projection loss."),
     "objectives": (
