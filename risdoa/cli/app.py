@@ -13,6 +13,7 @@ import click
 
 import risdoa
 from risdoa.cli.groups import ExtensibleGroup
+from risdoa.cli.memory import keep_freed_memory
 from risdoa.cli.output import examples
 from risdoa.cli.reporting import INTERRUPTED, report
 from risdoa.registry.builtins import COMMANDS
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(list(arguments))
     for switch, value in ALONE.items():
         os.environ.setdefault(switch, value)
+    keep_freed_memory()
     code = _run(sys.argv[1:])
     _seal(code)
     return code
