@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,9 @@ from risdoa.steering.spherical import Spherical
 
 Waves = Literal["canonical", "spherical"]
 
+PANELS = 0x70616E656C
+"""Keeps the draws of a panel apart from those of scenes with the same seed."""
+
 
 class Miscalibrated(Canonical):
     """The problem is what an estimator is told; the data come from what is there.
@@ -32,8 +36,8 @@ class Miscalibrated(Canonical):
 
     with A the steering vectors of an array whose elements differ in gain, phase and place, some of
     them silent, ‖a‖ = 1 as ever; Ĥ = H + E; c_l of 1 to 3 bits; D plane waves from a drawn
-    direction a source at the base station. All are drawn anew in every scene. The SNR counts all
-    that is not noise.
+    direction a source at the base station. All are drawn anew in every scene, except that ``panel``
+    makes the array one and the same, which can be calibrated. The SNR counts all that is not noise.
 
     Args:
         nx: Elements along x.
@@ -52,6 +56,7 @@ class Miscalibrated(Canonical):
             asked to, with 3 bits.
         channel_db: The least and the largest ‖E‖²/‖H‖², drawn in every scene; None for Ĥ = H.
         direct_db: Mean power of the direct path over that of the path by the surface; None: none.
+        panel: The seed of the one array of all scenes; None: another in every scene.
 
     Raises:
         InputError: for an error that cannot be; see :class:`Canonical` for sizes.
@@ -74,6 +79,7 @@ class Miscalibrated(Canonical):
         codes_known: bool = True,
         channel_db: tuple[float, float] | None = (-30.0, -10.0),
         direct_db: float | None = -20.0,
+        panel: int | None = None,
     ) -> None:
         super().__init__(nx, ny, outputs, snapshots, codes)
         if min(gain_db, phase_deg, position, missing) < 0 or missing >= 1:
@@ -85,10 +91,12 @@ class Miscalibrated(Canonical):
             raise InputError(f"codes have 1 to 3 bits, got {bits[0]} to {bits[1]}")
         if channel_db is not None and channel_db[0] > channel_db[1]:
             raise InputError(f"channel_db is the least and the largest error, got {channel_db}")
+        if panel is not None and not 0 <= panel < 2**63:
+            raise InputError(f"panel is a seed from 0 to 2^63 - 1, or none, got {panel}")
         self.data_model = waves
         self.gain_db, self.phase_deg, self.position = gain_db, phase_deg, position
         self.missing, self.bits, self.codes_known = missing, bits, codes_known
-        self.channel_db, self.direct_db = channel_db, direct_db
+        self.channel_db, self.direct_db, self.panel = channel_db, direct_db, panel
 
     def sample(
         self,
@@ -126,7 +134,21 @@ class Miscalibrated(Canonical):
         return Spherical() if self.data_model == "spherical" else CanonicalSteering()
 
     def real_array(self, count: int, nominal: Array, generator: torch.Generator) -> Array:
-        """Return the arrays that are there: positions (S, N, 3) and gains (S, N)."""
+        """Return the arrays that are there: positions (S, N, 3) and gains (S, N), or the panel."""
+        if self.panel is not None:
+            return self.panel_array(self.panel).to(device=generator.device)
+        return self._drawn_arrays(count, nominal, generator)
+
+    def panel_array(self, seed: int) -> Array:
+        """Return the array of a seed, positions (N, 3) and gains (N,): the same on every device."""
+        state = np.random.SeedSequence((seed, PANELS)).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+        drawn = self._drawn_arrays(1, self.array(), generator)
+        assert drawn.gains is not None
+        return Array(drawn.positions[0], drawn.wavelength, drawn.gains[0])
+
+    def _drawn_arrays(self, count: int, nominal: Array, generator: torch.Generator) -> Array:
+        """Return an array for every scene."""
         shape = (count, nominal.count)
         offsets = torch.stack([_normal(shape, generator) for _ in range(3)], dim=-1)
         if self.data_model == "canonical":

@@ -117,6 +117,33 @@ def test_one_element_is_always_heard():
     assert heard.any(-1).all()
 
 
+def test_one_panel_for_all_scenes():
+    scenario = Miscalibrated(**PERFECT | {"phase_deg": 10.0, "position": 0.02, "panel": 7})
+    panel = scenario.panel_array(7)
+    assert panel.gains.shape == (144,)
+    assert torch.equal(scenario.real_array(5, scenario.array(), source()).gains, panel.gains)
+    assert not torch.equal(scenario.panel_array(8).gains, panel.gains)
+    assert residual(scenario).mean() > 1e-3
+    problem, truth = scenario.sample(64, source(), sources=1, snr_db=200.0)
+    seen = problem.snapshots.sensing.observe(CanonicalSteering()(panel, truth.positions))
+    seen = seen.squeeze(-1) / seen.squeeze(-1).norm(dim=-1, keepdim=True)
+    values = problem.snapshots.values
+    along = (seen.conj() * values).sum(-1, keepdim=True) * seen
+    assert (mean_power(values - along) / mean_power(values)).max() < 1e-12
+    assert problem.array.gains is None
+
+
+def test_the_panel_leaves_sources_channels_and_codes_alone():
+    one, other = (
+        Miscalibrated(**PERFECT | {"gain_db": 1.0, "panel": seed}).sample(3, source())
+        for seed in (1, 2)
+    )
+    assert torch.equal(one[1].positions, other[1].positions)
+    assert torch.equal(one[0].snapshots.sensing.codes, other[0].snapshots.sensing.codes)
+    assert torch.equal(one[0].snapshots.sensing.channel, other[0].snapshots.sensing.channel)
+    assert not torch.equal(one[0].snapshots.values, other[0].snapshots.values)
+
+
 def test_spherical_waves_beside_it():
     scenario = Miscalibrated(**PERFECT | {"waves": "spherical"})
     assert (scenario.data_model, scenario.estimation_model) == ("spherical", "canonical")
@@ -138,6 +165,7 @@ def test_spherical_waves_beside_it():
         {"bits": (1, 4)},
         {"channel_db": (-10.0, -30.0)},
         {"nx": 0},
+        {"panel": -1},
     ],
 )
 def test_errors_that_cannot_be_are_refused(wrong):
