@@ -168,3 +168,29 @@ def told_apart(source, found, others, beam):
         if not (in_direction or in_range):
             return False
     return True
+
+
+def calibration_part(matrix, columns, start, values):
+    """Return power, gradient and normal matrices of one snapshot with a signal of its own.
+
+    ``columns`` maps unknowns θ to g ∘ A (N, K). The signals are fitted, and projected out of the
+    derivatives of the outputs, which are central differences.
+    """
+    seen = matrix @ columns(start)
+    signals = np.linalg.pinv(seen) @ values
+    left = values - seen @ signals
+    moves = 1e-6 * np.eye(len(start))
+    slopes = np.stack(
+        [
+            matrix @ (columns(start + move) - columns(start - move)) @ signals / 2e-6
+            for move in moves
+        ],
+        axis=1,
+    )
+    inside = seen @ np.linalg.pinv(seen) @ slopes
+    return {
+        "power": np.sum(np.abs(left) ** 2),
+        "gradient": (slopes.conj().T @ left).real,
+        "held": (slopes.conj().T @ slopes).real,
+        "lost": (inside.conj().T @ inside).real,
+    }

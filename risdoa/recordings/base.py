@@ -21,14 +21,14 @@ class Reader(ABC):
         """
 
 
-def check_file(path: Path) -> None:
-    """Refuse a path that no reader could read.
+def check_file(path: Path, what: str = "recording") -> None:
+    """Refuse a path that no reader could read; ``what`` it should be, for the message.
 
     Raises:
         InputError: There is no such file, it is none, or it is empty.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a directory, not a recording", "name a file in it")
+        raise InputError(f"{path} is a directory, not a {what}", "name a file in it")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a regular file", "copy it into a file first")
     try:
@@ -37,7 +37,7 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"cannot read {path}: {reason}", "check the path of the recording"
+            f"cannot read {path}: {reason}", f"check the path of the {what}"
         ) from error
     if empty:
-        raise InputError(f"{path} is empty", "give a complete recording")
+        raise InputError(f"{path} is empty", f"give a complete {what}")

@@ -26,13 +26,12 @@ Fields = Mapping[str, NDArray[Any]]
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Begin the message of every InputError with the path, and give it a hint."""
+def reading(path: Path, hint: str = "docs/recordings.md describes every field") -> Iterator[None]:
+    """Begin the message of every InputError with the path, and give it a hint where it has none."""
     try:
         yield
     except InputError as error:
-        hint = error.hint or "docs/recordings.md describes every field"
-        raise InputError(f"{path}: {error.message}", hint) from error
+        raise InputError(f"{path}: {error.message}", error.hint or hint) from error
 
 
 def recording_of(loaded: Fields) -> Recording:

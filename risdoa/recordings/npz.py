@@ -6,6 +6,7 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Npz(Reader):
     def __call__(self, path: Path) -> Recording:
         """Return the recording; see :meth:`Reader.__call__`."""
         check_file(path)
-        loaded = _load(path)
+        loaded = load_archive(path, KNOWN, FORMAT)
         with reading(path):
             return recording_of(loaded)
 
@@ -62,8 +63,8 @@ def write_recording(path: str | os.PathLike[str], recording: Recording) -> None:
         np.savez(stream, **content)
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
-    """Return every array of an archive that the layout knows.
+def load_archive(path: Path, known: Collection[str], layout: str) -> dict[str, NDArray[Any]]:
+    """Return every array of an archive that its layout knows; nothing is unpickled.
 
     Raises:
         InputError: it is no complete archive of plain arrays.
@@ -73,11 +74,11 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             if not zipfile.is_zipfile(stream):
                 raise InputError(
                     f"{path} is truncated, or not a .npz archive",
-                    f"give a complete .npz file in the layout {FORMAT}",
+                    f"give a complete .npz file in the layout {layout}",
                 )
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
-                return {name: np.asarray(archive[name]) for name in archive.files if name in KNOWN}
+                return {name: np.asarray(archive[name]) for name in archive.files if name in known}
     except InputError:
         raise
     except _DAMAGED as error:

@@ -1,0 +1,223 @@
+"""Gains and places of the elements, from scenes whose sources are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from risdoa.arrays import Array
+from risdoa.calibration import Prior, calibrate
+from risdoa.calibration.normal import Panel, Sums
+from risdoa.errors import InputError
+from risdoa.frozen import changed
+from risdoa.problem import Problem, Truth
+from risdoa.scenarios.digital import Digital
+from risdoa.scenarios.simulation import simulate
+from risdoa.sensing import Direct
+from risdoa.steering.spherical import Spherical
+from tests import oracles
+from tests.calibration.scenes import NOISELESS, in_gauge, off, scenario, scenes
+
+KNOWN = Prior(1.0, 10.0, 0.02)
+
+
+def directly_read(gains, count=4, seed=0, sources=1, blocks=None, snr_db=NOISELESS):
+    """Return scenes of a line of elements with gains, told a line without."""
+    nominal = Array.linear(len(gains), 0.3)
+    region = Digital(2, 2).region()
+    generator = torch.Generator().manual_seed(seed)
+    unit = torch.rand(count, sources, 3, dtype=torch.float64, generator=generator)
+    positions = region[:, 0] + (region[:, 1] - region[:, 0]) * unit
+    powers = torch.ones(count, sources, dtype=torch.float64)
+    snapshots, _ = simulate(
+        positions=positions,
+        powers=powers,
+        array=changed(nominal, gains=gains),
+        steering=Spherical(),
+        sensing=Direct(),
+        snr_db=torch.full((count,), snr_db, dtype=torch.float64),
+        snapshots=6,
+        generator=generator,
+        blocks=blocks,
+    )
+    problem = Problem(snapshots, nominal, Spherical(), region)
+    return Truth.of(positions, powers > 0, powers, problem)
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_gains_are_found_exactly_without_noise(sources):
+    made = scenario()
+    found = calibrate(scenes(made, 6, NOISELESS, sources=sources))
+    gains, places = off(found, made)
+    assert gains.abs().max() < 1e-9
+    assert not places.any()
+    assert found.converged
+    assert found.scenes == 6
+
+
+def test_places_are_found_exactly_without_noise():
+    made = scenario(position=0.02)
+    found = calibrate(scenes(made, 12, NOISELESS), Prior(position=0.02))
+    gains, places = off(found, made)
+    assert gains.abs().max() < 1e-6
+    assert places.abs().max() < 1e-6
+    assert not found.positions_m[:, 2].any()
+
+
+@pytest.mark.parametrize("blocks", [None, torch.tensor([0, 0, 1, 1, 2, 2])])
+def test_an_array_that_is_read_directly_with_gains_far_from_equal(blocks):
+    generator = torch.Generator().manual_seed(1)
+    gains = torch.randn(8, dtype=torch.complex128, generator=generator)
+    gains[2] = 0
+    found = calibrate(directly_read(gains, blocks=blocks))
+    torch.testing.assert_close(found.gains, in_gauge(gains), rtol=0, atol=1e-9)
+    assert found.gains_std.max() < 1e-9
+
+
+def test_the_gauge():
+    gains = calibrate(scenes(scenario(), 6, 20.0)).gains
+    assert gains.sum().real > 0
+    assert abs(gains.sum().imag) < 1e-9
+    assert float(gains.abs().square().mean()) == pytest.approx(1, abs=1e-9)
+
+
+def test_scenes_of_other_shapes_and_units_add_up():
+    made, longer = scenario(), scenario(snapshots=8, outputs=20)
+    first, second = scenes(made, 4, 20.0), scenes(longer, 4, 20.0, seed=6)
+    scaled = replace(second.problem.snapshots, values=1e-9 * second.problem.snapshots.values)
+    second = changed(second, problem=changed(second.problem, snapshots=scaled))
+    both = calibrate([first, second])
+    assert both.scenes == 8
+    alone = [calibrate(each).gains_std.square().reciprocal().sum() for each in (first, second)]
+    assert float(both.gains_std.square().reciprocal().sum()) == pytest.approx(
+        float(sum(alone)), rel=0.1
+    )
+
+
+def test_the_order_of_the_sources_and_absent_ones_play_no_part():
+    truth = scenes(scenario(), 6, 20.0, sources=2)
+    padded = torch.full_like(truth.positions[:, :1], 0.3)
+    every = torch.cat((padded, truth.positions.flip(1)), dim=1)
+    mask = torch.tensor([False, True, True]).expand(6, 3)
+    other = Truth.of(every, mask, mask.double(), truth.problem)
+    torch.testing.assert_close(calibrate(other).gains, calibrate(truth).gains)
+
+
+def test_the_normal_equations_are_those_of_dense_matrices():
+    """Against derivatives by differences of dense forward maps, signals projected out."""
+    made = scenario(nx=2, ny=2, outputs=3, snapshots=4, position=0.02)
+    truth = scenes(made, 2, 10.0, sources=2)
+    real = made.panel_array(3)
+    offsets = (real.positions - made.array().positions) / 0.3
+    sums = Sums.of([truth], Panel(real.gains, offsets), [0, 1], 1.0)
+    start = np.concatenate([real.gains.real, real.gains.imag, offsets[:, 0], offsets[:, 1]])
+    snapshots = truth.problem.snapshots
+    expected = {"held": 0, "lost": 0, "gradient": 0}
+    for scene in range(2):
+        matrices = oracles.coded_matrices(
+            snapshots.sensing.channel[scene].numpy(), snapshots.sensing.codes[scene].numpy()
+        )
+        places = truth.positions[scene].numpy()
+        values = snapshots.values[scene].numpy()
+
+        def columns(theta, places=places):
+            elements = made.array().positions.numpy().copy()
+            elements[:, :2] += 0.3 * theta[8:].reshape(2, 4).T
+            waves = [oracles.seed_steering(*place, elements, 0.3) for place in places]
+            return (theta[:4] + 1j * theta[4:8])[:, None] * np.stack(waves, axis=1)
+
+        each = [
+            oracles.calibration_part(matrices[step], columns, start, values[step])
+            for step in range(4)
+        ]
+        power = sum(part["power"] for part in each)
+        weight = 2 * (4 * 3 - 4 * 2) / power
+        for name, value in expected.items():
+            expected[name] = value + weight * sum(part[name] for part in each)
+    for name, value in expected.items():
+        np.testing.assert_allclose(
+            getattr(sums, name), value, rtol=1e-6, atol=1e-4 * abs(value).max()
+        )
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("prior", [Prior(), KNOWN])
+def test_standard_deviations_are_those_of_the_errors(prior):
+    errors, places = [], []
+    for seed in range(20):
+        made = scenario(position=0.02 if prior.position else 0.0, panel=seed)
+        found = calibrate(scenes(made, 12, 15.0, seed=seed), prior)
+        gains, moved = off(found, made)
+        turned = gains * torch.exp(-1j * found.gains.angle())
+        parts = torch.stack((turned.real, turned.imag), dim=-1)
+        errors.append(parts / found.gains_std)
+        if prior.position:
+            places.append((0.3 * moved / found.positions_std_m)[:, :2])
+    every = torch.stack(errors)
+    assert 0.9 < float(every.square().mean().sqrt()) < 1.1
+    assert 0.92 < float((every.abs() < 1.96).double().mean()) < 0.98
+    if places:
+        assert 0.85 < float(torch.stack(places).square().mean().sqrt()) < 1.15
+
+
+def test_the_residual_tells_noise_from_a_wrong_model():
+    right = calibrate(scenes(scenario(), 20, 20.0))
+    wrong = calibrate(scenes(scenario(channel_db=(-10.0, -10.0)), 20, 20.0))
+    assert right.excess == pytest.approx(1.0, abs=0.1)
+    assert wrong.excess > 5
+
+
+def test_a_prior_counts_where_data_are_few():
+    made = scenario(position=0.02)
+    few = scenes(made, 2, -5.0)
+    alone, told = (calibrate(few, prior) for prior in (Prior(position=0.02), KNOWN))
+    assert off(told, made)[0].norm() < 0.7 * off(alone, made)[0].norm()
+    assert bool((told.gains_std[:, 1] < 1.1 * np.radians(10)).all())
+
+
+def refused(words, truths, prior=None):
+    with pytest.raises(InputError) as error:
+        calibrate(truths, prior)
+    assert words in error.value.message
+
+
+def test_too_few_measurements_are_refused():
+    refused("too few measurements", scenes(scenario(snapshots=1), 1, 20.0))
+    refused("too few measurements", scenes(scenario(snapshots=2), 1, 20.0), KNOWN)
+    refused("too few measurements", scenes(scenario(outputs=2), 50, 20.0, sources=2))
+    refused("got none", [])
+
+
+def test_elements_that_no_scene_shows_are_refused():
+    truth = scenes(scenario(), 6, 20.0)
+    sensing = truth.problem.snapshots.sensing
+    channel = sensing.channel.clone()
+    channel[..., 5] = 0
+    snapshots = replace(truth.problem.snapshots, sensing=replace(sensing, channel=channel))
+    blind = changed(truth, problem=changed(truth.problem, snapshots=snapshots))
+    refused("do not determine", blind)
+    assert calibrate(blind, KNOWN).gains_std[5].min() > 0.1
+
+
+def test_other_arrays_are_refused():
+    first = scenes(scenario(), 6, 20.0)
+    refused("one array", [first, scenes(scenario(nx=5), 6, 20.0)])
+    array = first.problem.array
+    for name, wrong in (
+        ("one array", changed(array, positions=1.01 * array.positions)),
+        ("one array", changed(array, wavelength=0.31)),
+        ("equal elements", changed(array, gains=torch.ones(16, dtype=torch.complex128))),
+    ):
+        refused(name, [first, changed(first, problem=changed(first.problem, array=wrong))])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"gain_db": 0.0}, {"phase_deg": -1.0}, {"position": -0.1}, {"position": float("inf")}],
+)
+def test_priors_that_cannot_be_are_refused(wrong):
+    with pytest.raises(InputError):
+        Prior(**wrong)
