@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from risdoa.api import Result, estimate
     from risdoa.arrays import Array
     from risdoa.backends.base import Backend, BatchedBackend
+    from risdoa.calibration import (
+        Calibration,
+        calibrate,
+        read_calibration,
+        write_calibration,
+    )
     from risdoa.covariance import Covariance
     from risdoa.grid import search_grid
     from risdoa.losses.base import Loss
@@ -31,6 +37,7 @@ _HOMES = {
     "Array": "risdoa.arrays",
     "Backend": "risdoa.backends.base",
     "BatchedBackend": "risdoa.backends.base",
+    "Calibration": "risdoa.calibration",
     "Covariance": "risdoa.covariance",
     "Direct": "risdoa.sensing",
     "Estimates": "risdoa.problem",
@@ -47,10 +54,13 @@ _HOMES = {
     "Snapshots": "risdoa.snapshots",
     "Steering": "risdoa.steering.base",
     "Truth": "risdoa.problem",
+    "calibrate": "risdoa.calibration",
     "estimate": "risdoa.api",
     "hookimpl": "risdoa.registry",
+    "read_calibration": "risdoa.calibration",
     "read_recording": "risdoa.reading",
     "search_grid": "risdoa.grid",
+    "write_calibration": "risdoa.calibration",
     "write_recording": "risdoa.recordings",
 }
 
@@ -58,6 +68,7 @@ __all__ = [
     "Array",
     "Backend",
     "BatchedBackend",
+    "Calibration",
     "Covariance",
     "Direct",
     "Estimates",
@@ -75,10 +86,13 @@ __all__ = [
     "Steering",
     "Truth",
     "__version__",
+    "calibrate",
     "estimate",
     "hookimpl",
+    "read_calibration",
     "read_recording",
     "search_grid",
+    "write_calibration",
     "write_recording",
 ]
 

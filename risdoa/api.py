@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from risdoa.calibration import Calibration, read_calibration
 from risdoa.checkpoints import find_weights, read_checkpoint
 from risdoa.conventions import RAD_PER_DEG
 from risdoa.counting import count_sources, estimated
@@ -75,6 +76,7 @@ def estimate(
     sources: int | Literal["auto"] | None = None,
     region_deg_m: ArrayLike | None = None,
     method: Method | None = None,
+    calibration: Calibration | str | os.PathLike[str] | None = None,
     reader: str | None = None,
     registry: Registry | None = None,
     **choices: Any,
@@ -90,6 +92,7 @@ def estimate(
             counts them (:func:`risdoa.counting.count_sources`).
         region_deg_m: Where to look, (3, 2) [deg, deg, m], in place of the recording's own.
         method: What estimates; by default ``nf-mle`` with spherical steering.
+        calibration: Of this array, or the path of one: gains and places of its elements.
         reader: What reads the file; by default the reader for its suffix.
         registry: Where plugins come from; by default what is installed.
         choices: Single fields of :class:`Method`, such as ``backend="music"``.
@@ -116,13 +119,14 @@ def estimate(
             "the number of sources is not known: this recording does not say",
             "give it with --sources N or --sources auto (in Python: sources=N)",
         )
+    problem, notes = _calibrated(problem, calibration, chosen.steering)
     problem, estimates = (
         _counted(problem, chosen, registry) if auto else (problem, run(problem, chosen, registry))
     )
     made, told = recording.steering, chosen.steering.rpartition("/")[2]
     if made and made != told:
-        note = f"data made with {made} steering, estimated with {told}"
-        estimates = replace(estimates, notes=(*estimates.notes, note))
+        notes = (*notes, f"data made with {made} steering, estimated with {told}")
+    estimates = replace(estimates, notes=(*estimates.notes, *notes))
     return Result(problem, estimates, recording, chosen.label())
 
 
@@ -144,6 +148,21 @@ def _with_its_model(method: Method) -> Method:
     if method.checkpoint is None or method.model is not None:
         return method
     return replace(method, model=read_checkpoint(find_weights(method.checkpoint))[1].model)
+
+
+def _calibrated(
+    problem: Problem, calibration: Calibration | str | os.PathLike[str] | None, steering: str
+) -> tuple[Problem, tuple[str, ...]]:
+    """Return the problem with the calibrated array, and what the user should know of it."""
+    if calibration is None:
+        return problem, ()
+    if not isinstance(calibration, Calibration):
+        calibration = read_calibration(calibration)
+    notes = [f"the array is as calibrated from {calibration.scenes} scenes"]
+    made, told = calibration.steering, steering.rpartition("/")[2]
+    if made and made != told:
+        notes.append(f"calibrated with {made} steering, estimated with {told}")
+    return calibration.applied(problem), tuple(notes)
 
 
 def _counted(problem: Problem, method: Method, registry: Registry) -> tuple[Problem, Estimates]:

@@ -31,7 +31,7 @@ from risdoa.cli.options import (
 
 if TYPE_CHECKING:
     from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
-    from risdoa.evaluation.methods import MethodSpec
+    from risdoa.evaluation.methods import Method, MethodSpec
 
 BASELINES = ("none:nf-mle", "pretrained:music,newton", "none:omp", "sample:music,newton")
 
@@ -66,6 +66,12 @@ BASELINES = ("none:nf-mle", "pretrained:music,newton", "none:omp", "sample:music
     help="Print resolution and errors by range: N bins uniform in 1/r, or edges in m.",
 )
 @click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Run every method a second time, told the array that `risdoa calibrate` found.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -83,6 +89,7 @@ def command(
     texts: tuple[str, ...],
     bound: BoundKind,
     range_bins: tuple[float, ...] | None,
+    calibration: Path | None,
     out: Path | None,
     settings: Settings,
     as_json: bool,
@@ -116,8 +123,9 @@ def command(
         bound=bound,
         range_bins=range_bins or (BINS,),
     )
+    methods = _calibrated(methods_of(specs, settings, scenario), calibration)
     with progress_bar("comparing") as progress:
-        result = compare(setup, methods_of(specs, settings, scenario), progress)
+        result = compare(setup, methods, progress)
     meta = provenance(
         registry=registry(),
         setup=setup,
@@ -125,7 +133,7 @@ def command(
         scenario=scenario_record(registry(), scenario, options),
         specs=specs,
         settings=settings,
-        command=_command_line(scenario, setup, specs, settings),
+        command=_command_line(scenario, setup, specs, settings, calibration),
     )
     if out is not None:
         for path in write_report(out, result, meta, scenario):
@@ -134,6 +142,16 @@ def command(
         echo_json(document(result, meta))
     else:
         _echo_tables(result, scenario, by_range=range_bins is not None)
+
+
+def _calibrated(methods: list[Method], calibration: Path | None) -> list[Method]:
+    """Return the methods, each a second time where there is a calibration to tell it."""
+    if calibration is None:
+        return methods
+    from risdoa.calibration import read_calibration  # noqa: PLC0415 - not for --help
+    from risdoa.evaluation.calibrated import with_calibration  # noqa: PLC0415
+
+    return with_calibration(methods, read_calibration(calibration))
 
 
 def _echo_tables(comparison: Comparison, scenario: str, *, by_range: bool) -> None:
@@ -153,7 +171,11 @@ def _echo_tables(comparison: Comparison, scenario: str, *, by_range: bool) -> No
 
 
 def _command_line(
-    scenario: str, setup: Setup, specs: Sequence[MethodSpec], settings: Settings
+    scenario: str,
+    setup: Setup,
+    specs: Sequence[MethodSpec],
+    settings: Settings,
+    calibration: Path | None,
 ) -> str:
     """Return the command that repeats the comparison."""
     words: list[Any] = ["risdoa", "compare", "--scenario", scenario]
@@ -164,6 +186,8 @@ def _command_line(
     words += ["--range-bins", ",".join(f"{edge:g}" for edge in setup.range_bins)]
     for spec in specs:
         words += ["--method", str(spec)]
+    if calibration is not None:
+        words += ["--calibration", calibration]
     for plugin, options in settings.items():
         for option, value in options.items():
             words += ["--set", f"{plugin}.{option}={value}"]

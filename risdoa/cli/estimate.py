@@ -35,6 +35,7 @@ AXES = ("azimuth", "elevation", "range")
         "risdoa estimate recording.npz --backend music,newton --sources 1",
         "risdoa estimate recording.npz --region azimuth=-30:30,range=0.5:4 --json",
         "risdoa estimate recording.npz --model hybrid --checkpoint RUN --plot result.png",
+        "risdoa estimate recording.npz --calibration panel.npz",
     )
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -68,6 +69,11 @@ AXES = ("azimuth", "elevation", "range")
     metavar="AXIS=LOW:HIGH,…",
     help="Where to look, in degrees and metres, over the file's own region.",
 )
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="What `risdoa calibrate` wrote for this array.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the result into this file.")
 @set_option
 @json_flag
@@ -81,6 +87,7 @@ def command(
     reader: str | None,
     sources: str | None,
     region: str | None,
+    calibration: Path | None,
     plot: Path | None,
     settings: Settings,
     as_json: bool,
@@ -99,6 +106,7 @@ def command(
         sources=count,
         region_deg_m=None if region is None else _region(region, recording),
         method=method,
+        calibration=calibration,
         registry=registry(),
     )
     if plot is not None:

@@ -11,6 +11,7 @@ COMMANDS = {
     "simulate": ("risdoa.cli.simulate:command", "Write simulated scenes, with their truth."),
     "train": ("risdoa.cli.train:command", "Train a covariance network."),
     "hpo": ("risdoa.cli.hpo:command", "Search for the best training, on one worker or many."),
+    "calibrate": ("risdoa.cli.calibrate:command", "Find the elements of an array from recordings."),
     "estimate": ("risdoa.cli.estimate:command", "Estimate source positions from a recording."),
     "bound": ("risdoa.cli.bound:command", "Print how well positions can be known."),
     "compare": ("risdoa.cli.compare:command", "Compare methods with each other and the bound."),

@@ -9,6 +9,10 @@ from risdoa.cli.output import examples
 
 COMMANDS = {
     "bias": ("risdoa.cli.bench.bias:command", "Measure the bias at fixed places."),
+    "calibration": (
+        "risdoa.cli.bench.calibrating:command",
+        "Measure what calibrating a panel is worth.",
+    ),
     "coverage": ("risdoa.cli.bench.coverage:command", "Count what error bars cover."),
     "gradients": (
         "risdoa.cli.bench.gradients:command",
