@@ -140,22 +140,23 @@ def bent_grams(problem: Problem, search: Tensor) -> tuple[Grams, Bends]:
     """
     columns = observed(problem, search)
     count, sets = search.shape[1], len(search) // problem.scenes
-    second = _second_derivatives(problem, search).to(columns.dtype).flatten(-2).unsqueeze(1)
+    second = _second_derivatives(problem, search).to(columns.dtype).flatten(-2)
     sources = _projected_back(problem, columns[..., :count], sets)
     snapshots = _projected_back(problem, problem.snapshots.values.unsqueeze(-1), 1)
-    cross = sources.mH @ second
-    moments = second.mH @ snapshots.repeat_interleave(sets, dim=0)
-    bends = Bends(cross.unflatten(-1, (count, 6)), moments.squeeze(-1).unflatten(-1, (count, 6)))
+    cross = sources.conj().flatten(1, 2) @ second
+    cross = cross.unflatten(1, sources.shape[1:3]).transpose(1, 2)
+    moments = snapshots.squeeze(1).repeat_interleave(sets, dim=0) @ second.conj()
+    bends = Bends(cross.unflatten(-1, (count, 6)), moments.unflatten(-1, (count, 6)))
     return _statistics(problem, search, columns), bends
 
 
 def _projected_back(problem: Problem, outputs: Tensor, sets: int) -> Tensor:
-    """Return G_lᴴ v of outputs v (S·C, L or 1, M, X) as (S·C, L or 1, N, X)."""
+    """Return G_lᴴ v of outputs v (S·C, L or 1, M, X) as (S·C, X, L or 1, N)."""
     together = outputs.unflatten(0, (-1, sets)).movedim(-1, 1).flatten(1, 2)
     sensing = problem.snapshots.sensing
     fields = torch.stack([sensing.adjoint(one) for one in together.unbind(1)], dim=1)
-    apart: Tensor = fields.unflatten(1, (-1, sets)).movedim(1, -1)
-    return apart.flatten(0, 1)
+    apart: Tensor = fields.unflatten(1, (-1, sets)).transpose(1, 2).flatten(0, 1)
+    return apart
 
 
 def _second_derivatives(problem: Problem, search: Tensor) -> Tensor:
