@@ -15,6 +15,8 @@ from risdoa.scan import Matched, Peaks, neighbours, peaks
 SMALLER, FEW, MANY = 0.8, 8.0, 30.0
 """A source stays where the next best place is worth less than this part of its own and less by a
 few units of log-likelihood, which further steps could gain, or is worth less by many."""
+OWN = 1.0
+"""So many steps of the grid off the highest peak a source still stands on it."""
 HOPELESS = 60.0
 """A place that is worth so much less in log-likelihood than another is not tried."""
 
@@ -72,7 +74,7 @@ class Places:
         return Peaks(*(torch.cat(pair, dim=1) for pair in pairs))
 
     def doubtful(self, matched: Matched, place: Tensor, unit: Tensor) -> Tensor:
-        """Return the scenes in which a source at ``place`` may belong elsewhere, by index.
+        """Return the sets in which a source at ``place`` may belong elsewhere, by index.
 
         Where the highest peak is the source itself and the next is worth less by far, the source
         stays.
@@ -87,8 +89,7 @@ class Places:
         next_best = torch.where(stand_in, -torch.inf, found.heights).amax(-1)
         less = (best - next_best) / unit.to(best)
         far_less = ((next_best < SMALLER * best) & (less > FEW)) | (less > MANY)
-        clear = (off < 1.5) & far_less
-        return torch.nonzero(~clear.unflatten(0, (matched.problem.scenes, -1)).all(-1)).squeeze(-1)
+        return torch.nonzero((off >= OWN) | ~far_less).squeeze(-1)
 
 
 def steps_apart(matched: Matched, one: Tensor, other: Tensor) -> Tensor:

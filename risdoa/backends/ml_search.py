@@ -7,9 +7,10 @@ from torch import Tensor
 
 from risdoa.backends.ml_effort import QUICK, Effort
 from risdoa.backends.ml_fits import Fit
-from risdoa.backends.ml_moves import apart, descended, inserted, joined, split
+from risdoa.backends.ml_moves import GLANCE, apart, descended, inserted, joined, split
 from risdoa.backends.ml_places import Places
 from risdoa.backends.ml_trial import Trial, noise_alone
+from risdoa.grid import Grid
 from risdoa.problem import Problem
 from risdoa.scan import Matched
 
@@ -19,13 +20,21 @@ BETTER = 0.1
 """A set that gained more than this in log-likelihood has changed."""
 
 
-def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: Effort) -> Trial:
+def search(
+    fit: Fit,
+    problem: Problem,
+    matched: Matched,
+    sources: int,
+    effort: Effort,
+    finer: Grid | None = None,
+) -> Trial:
     """Return the best set of sources found for every scene.
 
     Sources are inserted one after the other at the highest peaks of what a further source is worth
     to the likelihood; every set is descended jointly for a few steps, and the best are kept. Then
     every source in turn is taken out and inserted anew beside the others, and stays where that is
     better. The first pass tries one peak; scenes in which another place remains nearly as good are
+    looked at again on a ``finer`` grid, if one is given, and where that leaves doubt they are
     searched again with all of the effort, and by splitting sources as well. All in single
     precision: the last descent is the caller's.
     """
@@ -36,7 +45,16 @@ def search(fit: Fit, problem: Problem, matched: Matched, sources: int, effort: E
     if not len(doubt):
         return found
     part = problem.select(doubt)
-    matched = matched.select(doubt, part)
+    if finer is None:
+        matched = matched.select(doubt, part)
+    else:
+        matched = Matched.prepare(part, finer)
+        again, still = _settled(fit, part, matched, found.rows(doubt), QUICK, sweeps)
+        found, doubt = found.replaced(doubt, again), doubt[still]
+        if not len(doubt):
+            return found
+        part = problem.select(doubt)
+        matched = matched.select(still, part)
     trial = _inserted_all(fit, part, matched, sources, effort)
     trial = trial.best(len(doubt), -(-effort.kept // 2), apart(matched))
     trial, _ = _settled(fit, part, matched, trial, effort, effort.sweeps)
@@ -53,7 +71,10 @@ def _inserted_all(
         places = Places.beside(fit, matched, trial, tries)
         tried = places.to_try(matched, effort, fit.unit(problem, trial))
         grown = inserted(matched, trial, tried, new=True)
-        trial = descended(fit, problem, matched, grown, problem.scenes)
+        if effort.thorough or number + 1 == sources:
+            trial = descended(fit, problem, matched, grown, problem.scenes)
+        else:
+            trial = fit.descended(problem, grown, GLANCE)
         trial = trial.best(problem.scenes, effort.kept, apart(matched))
     return trial
 
@@ -61,17 +82,22 @@ def _inserted_all(
 def _settled(
     fit: Fit, problem: Problem, matched: Matched, trial: Trial, effort: Effort, sweeps: int
 ) -> tuple[Trial, Tensor]:
-    """Return the sets after sweeps until none gains any more, and the scenes in doubt still."""
-    doubt = torch.ones(problem.scenes, dtype=torch.bool, device=trial.cost.device)
-    scenes, sets = torch.arange(len(doubt), device=doubt.device), len(trial.cost) // len(doubt)
+    """Return the sets after sweeps until none gains any more, and those in doubt still, by index.
+
+    Each is swept by itself, as long as it gains; one that repeats a better one of its scene is not.
+    """
+    sets = len(trial.cost) // problem.scenes
+    doubt = torch.ones_like(trial.cost, dtype=torch.bool)
+    work = torch.nonzero(~trial.repeated(problem.scenes, apart(matched))).squeeze(-1)
     for _ in range(sweeps):
-        rows = _rows_of(scenes, sets)
-        part, before = problem.select(scenes), trial.rows(rows)
+        scenes, before = work // sets, trial.rows(work)
+        part = problem.select(scenes)
         after, unsure = _swept(fit, part, matched.select(scenes, part), before, effort)
-        trial, doubt = trial.replaced(rows, after), doubt.index_copy(0, scenes, unsure)
+        trial, doubt = trial.replaced(work, after), doubt.index_copy(0, work, unsure)
         gained = before.cost - after.cost > BETTER * fit.unit(part, after)
-        scenes = scenes[unsure & gained.unflatten(0, (-1, sets)).any(-1)]
-        if not len(scenes):
+        repeated = trial.repeated(problem.scenes, apart(matched))[work]
+        work = work[unsure & gained & ~repeated]
+        if not len(work):
             break
     return trial, torch.nonzero(doubt).squeeze(-1)
 
@@ -79,42 +105,36 @@ def _settled(
 def _swept(
     fit: Fit, problem: Problem, matched: Matched, trial: Trial, effort: Effort
 ) -> tuple[Trial, Tensor]:
-    """Return the sets with every source inserted anew where that is better.
+    """Return the sets, one a scene, with every source inserted anew where that is better.
 
-    And whether a scene had any source that might have belonged elsewhere, (S,).
+    And whether a set had any source that might have belonged elsewhere, (S,).
     """
-    doubt = torch.zeros(problem.scenes, dtype=torch.bool, device=trial.cost.device)
+    doubt = torch.zeros_like(trial.cost, dtype=torch.bool)
     for source in range(trial.sources):
-        trial, scenes = _anew(fit, problem, matched, trial, source, effort)
-        doubt[scenes] = True
+        trial, tried = _anew(fit, problem, matched, trial, source, effort)
+        doubt[tried] = True
     return trial, doubt
 
 
 def _anew(
     fit: Fit, problem: Problem, matched: Matched, trial: Trial, source: int, effort: Effort
 ) -> tuple[Trial, Tensor]:
-    """Return the sets with one source inserted anew where that is better, and the scenes tried.
+    """Return the sets with one source inserted anew where that is better, and the sets tried.
 
-    Scenes in which no other place comes near to what the source itself is worth are left alone.
+    Those in which no other place comes near to what the source itself is worth are left alone.
     """
     others = trial.only([each for each in range(trial.sources) if each != source])
     places = Places.beside(fit, matched, others, effort.anew)
     unit = fit.unit(problem, trial)
-    scenes = places.doubtful(matched, trial.search[:, source], unit)
-    if not len(scenes):
-        return trial, scenes
-    rows = _rows_of(scenes, len(trial.search) // problem.scenes)
+    rows = places.doubtful(matched, trial.search[:, source], unit)
+    if not len(rows):
+        return trial, rows
     tried = places.rows(rows).to_try(matched, effort, unit[rows])
     others = others.rows(rows)
     grown = inserted(matched, others, tried, new=False)
     if effort.thorough and others.sources:
         grown = joined(grown, split(matched, others), len(rows))
-    moved = descended(fit, problem.select(scenes), matched, grown, len(rows)).best(len(rows), 1)
+    moved = descended(fit, problem.select(rows), matched, grown, len(rows)).best(len(rows), 1)
     last = trial.sources - 1
     order = [last if each == source else each - (each > source) for each in range(last + 1)]
-    return trial.replaced(rows, moved.only(order)), scenes
-
-
-def _rows_of(scenes: Tensor, sets: int) -> Tensor:
-    """Return the rows of the ``sets`` sets of every chosen scene."""
-    return (scenes[:, None] * sets + torch.arange(sets, device=scenes.device)).flatten()
+    return trial.replaced(rows, moved.only(order)), rows

@@ -68,19 +68,29 @@ class Trial:
         search = torch.take_along_dim(self.search, order.unsqueeze(-1), 1)
         return Trial(search, torch.take_along_dim(self.powers, order, 1), self.noise, self.cost)
 
+    def repeated(self, scenes: int, apart: Tensor) -> Tensor:
+        """Return the sets all of whose sources lie within ``apart`` (3,) of a better set's, (S·C,).
+
+        Of equally good sets the first counts as the better one. The order of the sources does not
+        matter: two sources found one after the other are those found the other way round.
+        """
+        cost = self.cost.unflatten(0, (scenes, -1))
+        places = self.in_order().search.unflatten(0, (scenes, -1)) / apart
+        close = ((places.unsqueeze(2) - places.unsqueeze(1)).abs() < 1).all(-1).all(-1)
+        other, own = cost.unsqueeze(1), cost.unsqueeze(2)
+        earlier = torch.ones_like(close).tril(-1)
+        found: Tensor = (close & ((other < own) | ((other == own) & earlier))).any(-1).flatten()
+        return found
+
     def best(self, scenes: int, count: int, apart: Tensor | None = None) -> Trial:
         """Return the ``count`` sets of lowest cost of every scene.
 
-        Sets all of whose sources lie within ``apart`` (3,) of those of a better one come last.
+        Those that repeat a better one, see :meth:`repeated`, come last.
         """
-        cost = self.cost.unflatten(0, (scenes, -1))
+        cost = self.cost
         if count > 1 and apart is not None:
-            places = self.search.unflatten(0, (scenes, -1)) / apart
-            close = ((places.unsqueeze(2) - places.unsqueeze(1)).abs() < 1).all(-1).all(-1)
-            other, own = cost.unsqueeze(1), cost.unsqueeze(2)
-            earlier = torch.ones_like(close).tril(-1)
-            repeated = (close & ((other < own) | ((other == own) & earlier))).any(-1)
-            cost = torch.where(repeated, torch.inf, cost)
+            cost = torch.where(self.repeated(scenes, apart), torch.inf, cost)
+        cost = cost.unflatten(0, (scenes, -1))
         leading = cost.argsort(dim=-1, stable=True)[:, :count]
         offset = torch.arange(scenes, device=cost.device)[:, None] * cost.shape[1]
         return self.rows((leading + offset).flatten())

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Likelihood = Literal["auto", "stochastic", "conditional"]
 
+COARSE = 0.8
+"""Grid points of the first pass over those of the search, along an axis."""
+
 BATCH = 64
 """Scenes worked on at once: what is laid out for them stays near the cache."""
 
@@ -66,7 +69,7 @@ class NfMle(BatchedBackend):
         starts: Peaks tried for the first source, and fewer for further ones.
         kept: Sets of sources kept on the way.
         sweeps: How often every source is taken out and inserted anew, while that gains anything.
-        density: Grid points per −3 dB half-width.
+        density: Grid points per −3 dB half-width, of which the first pass takes less.
 
     Raises:
         InputError: for options that cannot be.
@@ -150,9 +153,12 @@ class NfMle(BatchedBackend):
         given = None if start is None else invert_range(start.positions.to(torch.float64))
         if given is not None and start is not None and not self.search and bool(start.valid.all()):
             return trial_at(problem, given), ()
-        grid = search_grid(problem.array, problem.region, self.density)
-        matched = Matched.prepare(problem, grid)
-        found = search(fit, quick, matched, sources, self.effort)
+        coarse, grid = (
+            search_grid(problem.array, problem.region, density)
+            for density in (COARSE * self.density, self.density)
+        )
+        matched = Matched.prepare(problem, coarse)
+        found = search(fit, quick, matched, sources, self.effort, grid)
         if given is not None and start is not None:
             found = self._or_given(problem, quick, given, start.valid.all(-1), found, fit)
         return found, matched.table.notes

@@ -55,3 +55,15 @@ def test_the_best_sets_are_not_one_set_twice():
     alike = Trial(pair, ones[:3].unsqueeze(1), ones[:3], cost[[0, 0, 2]])
     assert alike.best(1, 2, apart).cost.tolist() == [1.0, 2.0]
     assert trial.best(2, 2, apart).cost.tolist() == [1.0, 1.5, 2.0, 3.0]
+
+
+def test_sources_found_in_another_order_are_the_same_set():
+    places = torch.tensor([[0.0, 0, 1], [0.5, 0, 1], [0.9, 0, 1]]).double()
+    sets = torch.stack([places[[0, 1]], places[[1, 0]], places[[0, 2]], places[[1, 2]]])
+    cost = torch.tensor([2.0, 1.0, 3.0, 2.0]).double()
+    trial = Trial(sets, torch.ones(4, 2).double(), torch.ones(4).double(), cost)
+    apart = torch.tensor([0.1, 0.1, torch.inf]).double()
+    assert trial.repeated(1, apart).tolist() == [True, False, False, False]
+    assert trial.repeated(2, apart).tolist() == [True, False, False, False]
+    assert trial.best(1, 3, apart).cost.tolist() == [1.0, 2.0, 3.0]
+    assert torch.equal(trial.best(1, 3, apart).search[1], sets[3])

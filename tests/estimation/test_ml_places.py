@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from risdoa.backends.ml_effort import QUICK, Effort
-from risdoa.backends.ml_places import FEW, HOPELESS, MANY, SMALLER, Places, steps
+from risdoa.backends.ml_places import FEW, HOPELESS, MANY, OWN, SMALLER, Places, steps
 from risdoa.grid import search_grid
 from risdoa.scan import Matched, Peaks
 from tests.estimation.scenes import scene
@@ -54,8 +54,8 @@ def test_a_source_stays_where_no_place_comes_near_to_its_own(matched):
 
 
 def test_a_source_that_is_not_at_the_highest_place_is_doubted(matched):
-    assert not doubted(matched, 100.0, 1.0, off=1.0)
-    assert doubted(matched, 100.0, 1.0, off=2.0)
+    assert not doubted(matched, 100.0, 1.0, off=0.9 * OWN)
+    assert doubted(matched, 100.0, 1.0, off=1.1 * OWN)
 
 
 def test_hopeless_places_are_not_tried(matched):

@@ -146,6 +146,20 @@ def test_what_passes_for_settled_too_easily_is_searched_again(snr_db, seed, chun
     assert float(NfMle()(problem, None, None).objective) < best + 0.1
 
 
+@pytest.mark.parametrize(("seed", "chunk", "row"), [(71, 2, 8), (91, 4, 36)])
+def test_a_source_beside_a_peak_is_not_taken_for_the_peak(seed, chunk, row):
+    """Scenes in which the truth gains 150 where more than a step off a peak still counts as on it.
+
+    Or, in the first of them, where nothing but a grid of one point a half-width is scanned.
+    """
+    drawn = torch.Generator().manual_seed(point_seed(seed, 10.0, 2, chunk))
+    problem, truth = CanonicalScenario().sample(CHUNK, drawn, sources=2, snr_db=10.0)
+    some = torch.tensor([row])
+    problem, truth = problem.select(some), truth.select(some)
+    best = float(from_the_truth(problem, truth))
+    assert float(NfMle()(problem, None, None).objective) < best + 0.1
+
+
 @pytest.mark.parametrize("sources", [2, 3])
 def test_the_search_finds_static_sources_that_greedy_peaks_miss(sources):
     """With one signal for all, peaks hide each other: alternating on the grid fails in a third."""
