@@ -92,14 +92,14 @@ class PhaseSteering(Steering):
         """Return exp(jkψ)·g/‖g‖; see :meth:`Steering.__call__`."""
         array = self._prepare(array, positions)
         phase = array.wavenumber * self.lead(array, invert_range(positions))
-        return torch.polar(torch.ones_like(phase), phase) * _weights(array)
+        return phasor(phase) * _weights(array)
 
     def derivatives(self, array: Array, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return a and ∂a = jk ∂ψ · a in closed form; see :meth:`Steering.derivatives`."""
         array = self._prepare(array, positions)
         search = invert_range(positions)
         phase = array.wavenumber * self.lead(array, search)
-        steering = torch.polar(torch.ones_like(phase), phase) * _weights(array)
+        steering = phasor(phase) * _weights(array)
         slope = array.wavenumber * self.lead_derivatives(array, search)
         return steering, torch.complex(torch.zeros_like(slope), slope) * steering.unsqueeze(-1)
 
@@ -116,6 +116,11 @@ def check_positions(positions: Tensor) -> None:
             f"positions must be real (…, K, 3), got {tuple(positions.shape)} {positions.dtype}",
             "give azimuth and elevation in radians and range in metres for every source",
         )
+
+
+def phasor(phase: Tensor) -> Tensor:
+    """Return exp(jx); cosine and sine by themselves take a third of the time of torch.polar."""
+    return torch.complex(torch.cos(phase), torch.sin(phase))
 
 
 def _weights(array: Array) -> Tensor:
