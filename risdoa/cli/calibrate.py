@@ -11,6 +11,7 @@ import click
 from risdoa.cli.options import (
     PluginName,
     Settings,
+    check_archive,
     echo_json,
     echo_table,
     examples,
@@ -102,7 +103,8 @@ def command(
     """
     from risdoa.calibration import Prior, calibrate, write_calibration  # noqa: PLC0415
 
-    _check_out(out, force=force)
+    check_archive(out, "calibration", force=force)
+    _check_files(files, out)
     prior = Prior(
         math.inf if gain_db is None else gain_db,
         math.inf if phase_deg is None else phase_deg,
@@ -119,14 +121,16 @@ def command(
         _show(calibration, out)
 
 
-def _check_out(out: Path, *, force: bool) -> None:
-    """Raise an InputError if the calibration cannot go there, before the work is done."""
-    if out.exists() and not force:
-        raise InputError(f"{out} exists already", "give another --out, or replace it with --force")
-    if out.suffix != ".npz":
-        raise InputError(
-            f"a calibration is a .npz file, got --out {out}", f"use {out.with_suffix('.npz')}"
-        )
+def _check_files(files: tuple[Path, ...], out: Path) -> None:
+    """Raise an InputError for a file that is given twice, or that the calibration would replace."""
+    known: set[Path] = set()
+    for file in files:
+        path = file.resolve()
+        if path in known:
+            raise InputError(f"{file} is given twice", "scenes count once: name every file once")
+        if path == out.resolve():
+            raise InputError(f"--out {out} would replace a recording", "give another --out")
+        known.add(path)
 
 
 def _truths(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Iterable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -22,6 +24,7 @@ __all__ = [
     "PluginName",
     "Settings",
     "bound_option",
+    "check_archive",
     "completions",
     "echo_json",
     "echo_table",
@@ -84,6 +87,29 @@ def reject_unused(settings: Collection[str], names: Iterable[str]) -> None:
     for name in unused(settings, used):
         hint = f"the plugins in use are {', '.join(used) or 'none'}"
         raise InputError(f"--set {name}.…: this command does not use {name!r}", hint)
+
+
+def check_archive(out: Path, what: str, *, force: bool) -> None:
+    """Refuse an ``--out`` that no ``.npz`` file can be written to, before the work is done.
+
+    Raises:
+        InputError: It is a directory, or exists already without ``force``; it has another suffix,
+            or its folder cannot be written to.
+    """
+    if out.is_dir():
+        raise InputError(f"--out {out} is a directory, not a {what}", "name a .npz file in it")
+    if out.exists() and not force:
+        raise InputError(f"{out} exists already", "give another --out, or replace it with --force")
+    if out.suffix != ".npz":
+        raise InputError(
+            f"a {what} is a .npz file, got --out {out}", f"use {out.with_suffix('.npz')}"
+        )
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InputError(
+            f"cannot write {out}: {folder} is no folder that can be written to",
+            "choose a folder that you may write to",
+        )
 
 
 set_option = click.option(

@@ -8,6 +8,7 @@ import click
 
 from risdoa.cli.options import (
     Settings,
+    check_archive,
     examples,
     options_of,
     registry,
@@ -16,7 +17,6 @@ from risdoa.cli.options import (
     seed_option,
     set_option,
 )
-from risdoa.errors import InputError
 
 
 @click.command(
@@ -55,12 +55,7 @@ def command(
 
     The file is in the layout risdoa-recording/1, which `risdoa estimate` reads.
     """
-    if out.exists() and not force:
-        raise InputError(f"{out} exists already", "give another --out, or replace it with --force")
-    if out.suffix != ".npz":
-        raise InputError(
-            f"a recording is a .npz file, got --out {out}", f"use {out.with_suffix('.npz')}"
-        )
+    check_archive(out, "recording", force=force)
     reject_unused(settings, [scenario])
     _simulate(
         scenario, options_of(settings, "scenario", scenario), scenes, sources, snr_db, seed, out

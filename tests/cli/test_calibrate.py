@@ -154,6 +154,34 @@ def test_an_existing_calibration_is_replaced_only_when_told(cli, scenes):
     assert (outcome.code, outcome.out) == (2, "")
 
 
+def test_a_recording_is_not_replaced_by_its_calibration(cli, scenes):
+    before = scenes.read_bytes()
+    for out in (scenes, scenes.parent / "more" / ".." / scenes.name):
+        outcome = cli("calibrate", scenes, "--steering", "canonical", "--out", out, "--force")
+        assert outcome.code == 2
+        assert "would replace a recording" in outcome.err
+    assert scenes.read_bytes() == before
+
+
+def test_scenes_count_once(cli, scenes):
+    outcome, panel = calibrated(cli, scenes, scenes)
+    assert (outcome.code, panel.exists()) == (2, False)
+    assert outcome.err.startswith(f"error: {scenes} is given twice\nhint: ")
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(cli, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.npz").mkdir()
+    for out, words in (
+        (tmp_path / "file" / "panel.npz", "cannot write"),
+        (tmp_path / "folder.npz", "is a directory"),
+        (".", "is a directory"),
+    ):
+        outcome = cli("calibrate", "no-such-scenes.npz", "--out", out, "--force")
+        assert outcome.code == 2
+        assert words in outcome.err
+
+
 def test_estimate_refuses_what_is_no_calibration_of_the_array(cli, scenes, tmp_path):
     _, panel = calibrated(cli, scenes)
     other = simulated(cli, tmp_path / "other.npz", 1, scenes=1, nx=4)

@@ -53,6 +53,14 @@ def test_an_existing_file_is_replaced_only_when_told(cli, tmp_path):
     assert read_recording(out).scenes == 10
 
 
+def test_a_folder_is_no_recording_to_replace(cli, tmp_path):
+    outcome = cli("simulate", "--out", tmp_path, "--force", *SMALL)
+    assert outcome.code == 2
+    assert "is a directory, not a recording" in outcome.err
+    outcome = cli("simulate", "--out", ".", "--force", *SMALL)
+    assert (outcome.code, "is a directory" in outcome.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
