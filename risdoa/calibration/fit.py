@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from risdoa.arrays import Array
-from risdoa.calibration.normal import Panel, Sums, free_measurements, moving_axes
+from risdoa.calibration.normal import Panel, Sums, factored, free_measurements, moving_axes
 from risdoa.calibration.panel import NEAR, Calibration
 from risdoa.calibration.prior import Prior
 from risdoa.errors import InputError
@@ -30,9 +30,7 @@ NEAR_ENOUGH = 1e-6
 """In log-likelihood: a fit ends where a step would gain less."""
 WORTH = 1e-2
 """In log-likelihood: a fit that could still gain more than this has not converged."""
-
-BLIND = 1e-11
-"""An unknown whose variance the others raise by more than 1/BLIND is not determined."""
+ONE_ARRAY = "calibrate every array by itself, from its nominal positions without gains"
 
 
 def calibrate(
@@ -229,18 +227,23 @@ def _one_array(truths: Sequence[Truth]) -> Array:
         InputError: There are no scenes, or their arrays differ or have gains.
     """
     if not truths:
-        raise InputError("a calibration needs scenes with known sources, got none")
+        raise InputError(
+            "a calibration needs scenes with known sources, got none", "give one scene at least"
+        )
     array = truths[0].problem.array
     for other in (truth.problem.array for truth in truths):
         if other.positions.ndim != 2 or other.gains is not None:
-            raise InputError("a calibration starts from one array of equal elements")
+            raise InputError("a calibration starts from one array of equal elements", ONE_ARRAY)
         if other.positions.shape != array.positions.shape or other.wavelength != array.wavelength:
             raise InputError(
                 f"the scenes must be of one array, got {array.count} elements at "
-                f"{array.wavelength:g} m and {other.count} at {other.wavelength:g} m"
+                f"{array.wavelength:g} m and {other.count} at {other.wavelength:g} m",
+                ONE_ARRAY,
             )
         if bool(((other.positions - array.positions).abs() > NEAR * array.wavelength).any()):
-            raise InputError("the scenes must be of one array, got different element positions")
+            raise InputError(
+                "the scenes must be of one array, got different element positions", ONE_ARRAY
+            )
     return array
 
 
@@ -250,12 +253,9 @@ def _factor(matrix: Tensor) -> Tensor:
     Raises:
         InputError: It is singular.
     """
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    left = factor.diagonal().square() / matrix.diagonal()
-    if bool(failed) or float(left.min()) < BLIND:
-        raise InputError(
-            "these scenes do not determine every element",
-            "give more scenes with other sources, or say what is known beforehand "
-            "(--gain-db, --phase-deg)",
-        )
-    return torch.as_tensor(factor)
+    return factored(
+        matrix,
+        "these scenes do not determine every element",
+        "give more scenes with other sources, or say what is known beforehand "
+        "(--gain-db, --phase-deg)",
+    )

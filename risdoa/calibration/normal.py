@@ -31,6 +31,8 @@ MEMORY = 2**25
 """Bytes that the largest intermediate of a few scenes may take."""
 EXACT = 1e-24
 """Residuals below this share of the power of a scene are rounding."""
+BLIND = 1e-11
+"""An unknown whose variance the others raise by more than 1/BLIND is not determined."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,27 @@ def _signals(truth: Truth, seen: Tensor) -> tuple[Tensor, Tensor]:
     blocks, count = snapshots.block_index, snapshots.block_count
     gram = sum_blocks(seen.mH @ seen, blocks, count)
     absent = (~truth.mask).to(gram.dtype).diag_embed().unsqueeze(1)
-    factor: Tensor = torch.linalg.cholesky(gram + absent)
+    factor = factored(
+        gram + absent,
+        "the signals of a scene cannot be told from its snapshots",
+        "leave out scenes with two sources at one place, with a channel that passes nothing, or "
+        "with blocks of snapshots that have fewer outputs than sources",
+    )
     moment = sum_blocks(seen.mH @ snapshots.values.unsqueeze(-1), blocks, count)
     return torch.cholesky_solve(moment, factor).squeeze(-1)[:, blocks], factor
+
+
+def factored(matrices: Tensor, message: str, hint: str) -> Tensor:
+    """Return the Cholesky factors of positive definite matrices (…, P, P).
+
+    Raises:
+        InputError: One is singular; with ``message`` and ``hint``.
+    """
+    factor, failed = torch.linalg.cholesky_ex(matrices)
+    pivots, own = (each.diagonal(dim1=-2, dim2=-1).real for each in (factor, matrices))
+    if bool(failed.any()) or float((pivots.square() / own).min()) < BLIND:
+        raise InputError(message, hint)
+    return torch.as_tensor(factor)
 
 
 def _slopes(truth: Truth, array: Array, axes: Sequence[int]) -> Tensor:

@@ -64,7 +64,8 @@ SUSPECT = 1.5
     "--gain-db",
     type=float,
     metavar="SIGMA",
-    help="Standard deviation of the amplitudes in dB, where it is known beforehand.",
+    help="Standard deviation of the amplitudes in dB, where it is known beforehand; needs "
+    "--phase-deg.",
 )
 @click.option(
     "--phase-deg",

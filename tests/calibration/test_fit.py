@@ -17,6 +17,7 @@ from risdoa.problem import Problem, Truth
 from risdoa.scenarios.digital import Digital
 from risdoa.scenarios.simulation import simulate
 from risdoa.sensing import Direct
+from risdoa.snapshots import Snapshots
 from risdoa.steering.spherical import Spherical
 from tests import oracles
 from tests.calibration.scenes import NOISELESS, in_gauge, off, scenario, scenes
@@ -202,6 +203,24 @@ def test_elements_that_no_scene_shows_are_refused():
     assert calibrate(blind, KNOWN).gains_std[5].min() > 0.1
 
 
+def test_signals_that_cannot_be_told_are_refused():
+    """Two sources at one place, a scene without a channel, and more sources than its outputs."""
+    words, truth = "signals of a scene cannot be told", scenes(scenario(), 6, 20.0, sources=2)
+    together = truth.positions.clone()
+    together[2, 1] = together[2, 0]
+    refused(words, changed(truth, positions=together))
+    snapshots = truth.problem.snapshots
+    channel = snapshots.sensing.channel.clone()
+    channel[3] = 0
+    blocks = torch.tensor([0] + [1] * 15)
+    short = replace(snapshots.sensing, channel=snapshots.sensing.channel[:, :1])
+    for wrong in (
+        replace(snapshots, sensing=replace(snapshots.sensing, channel=channel)),
+        Snapshots(snapshots.values[..., :1], short, blocks, snapshots.noise_power),
+    ):
+        refused(words, changed(truth, problem=changed(truth.problem, snapshots=wrong)))
+
+
 def test_other_arrays_are_refused():
     first = scenes(scenario(), 6, 20.0)
     refused("one array", [first, scenes(scenario(nx=5), 6, 20.0)])
@@ -216,8 +235,33 @@ def test_other_arrays_are_refused():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"gain_db": 0.0}, {"phase_deg": -1.0}, {"position": -0.1}, {"position": float("inf")}],
+    [
+        {"gain_db": 0.0},
+        {"gain_db": 1e-200},
+        {"gain_db": float("nan")},
+        {"phase_deg": -1.0},
+        {"phase_deg": 1e-9},
+        {"phase_deg": float("nan")},
+        {"position": -0.1},
+        {"position": 1e-200},
+        {"position": float("inf")},
+        {"position": float("nan")},
+    ],
 )
 def test_priors_that_cannot_be_are_refused(wrong):
-    with pytest.raises(InputError):
-        Prior(**wrong)
+    with pytest.raises(InputError) as error:
+        Prior(**{"phase_deg": 10.0} | wrong)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("phase_deg", [45.0, float("inf")])
+def test_amplitudes_are_not_known_without_phases(phase_deg):
+    """To first order the amplitude is the real part, from which a phase of 45° takes 3 dB."""
+    with pytest.raises(InputError, match="only with phases"):
+        Prior(gain_db=1.0, phase_deg=phase_deg)
+    assert Prior(phase_deg=phase_deg).gain_db == float("inf")
+
+
+def test_the_smallest_prior_holds_the_gains():
+    found = calibrate(scenes(scenario(), 6, 20.0), Prior(1e-6, 1e-6))
+    assert (found.gains - 1).abs().max() < 1e-6

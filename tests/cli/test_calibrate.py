@@ -113,7 +113,8 @@ def without_truth(scenes):
     [
         ("must be positive", ["--gain-db", "0"]),
         ("must be positive", ["--phase-deg", "nan"]),
-        ("at least 0 and finite", ["--position", "-1"]),
+        ("only with phases", ["--gain-db", "1"]),
+        ("must be 0, or at least", ["--position", "-1"]),
         ("no such file", ["missing.npz"]),
         ("steering", ["--steering", "sphercal"]),
         ("does not use 'music'", ["--set", "music.density=2"]),
