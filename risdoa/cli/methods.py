@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def names_of(specs: Sequence[MethodSpec]) -> list[str]:
     """Return the plugins that methods use."""
     names = [name for spec in specs for name in (spec.model, *spec.chain, spec.steering)]
-    return [name for name in names if name is not None]
+    return [name for name in names if name not in {None, "none"}]
 
 
 def methods_of(specs: Sequence[MethodSpec], settings: Settings, scenario: str) -> list[Method]:

@@ -101,6 +101,7 @@ def parse_method(text: str) -> MethodSpec:
     chain = tuple(_plugin(text, "backend", part, options) for part in _COMMA.split(parts["chain"]))
     told = parts["steering"]
     steering = _plugin(text, "steering", told, options) if told else None
+    _check_options(text, chain, options)
     spec = MethodSpec(parts["label"], model, chain, run, steering, options)
     return spec if spec.label else replace(spec, label=spec.text)
 
@@ -117,6 +118,21 @@ def _plugin(text: str, kind: str, part: str, options: dict[str, Options]) -> str
             raise InputError(f"method {text!r} sets options of {name} twice", "give them once")
         options[key] = _options(text, found["options"][1:-1])
     return name
+
+
+def _check_options(text: str, chain: tuple[str, ...], options: Mapping[str, Options]) -> None:
+    """Raise an InputError for options that would be lost, or hold for more than they seem to."""
+    if "model:none" in options:
+        raise InputError(
+            f"method {text!r} gives options to 'none', which is no model",
+            "give them to the plugin that takes them, as in none:nf-mle[starts=4]",
+        )
+    for name in chain:
+        if f"backend:{name}" in options and chain.count(name) > 1:
+            raise InputError(
+                f"method {text!r} gives options to {name}, which it runs {chain.count(name)} times",
+                f"they hold for all of them: --set {name}.OPTION=VALUE says so",
+            )
 
 
 def _options(text: str, inside: str) -> dict[str, str]:

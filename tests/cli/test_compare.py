@@ -121,6 +121,7 @@ def test_files_are_written_and_named_on_stderr(cli, tmp_path):
         (["--snr", "nan"], "not finite"),
         (["--trials", "0"], "trials"),
         (["--set", "hybrid.width=3"], "hybrid"),
+        (["--set", "none.width=3"], "does not use 'none'"),
         (["--out", "README.md"], "is a file"),
         (["--range-bins", "2,1"], "ascending"),
         (["--range-bins", "0.5"], "whole number"),

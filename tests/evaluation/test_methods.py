@@ -58,6 +58,8 @@ def test_own_options_prevail_over_those_of_all():
         ("none:nf-mle[]", "is not OPTION=VALUE"),
         ("none:nf-mle[starts=1,starts=2]", "twice"),
         ("none:newton[zoom=1],newton[zoom=2]", "twice"),
+        ("none:newton,omp,newton[zoom=2]", "runs 2 times"),
+        ("none[zoom=2]:newton", "is no model"),
         ("none:nf-mle[starts=1", "is not"),
         ("none:[starts=1]", "is not"),
         ("none:nf-mle[starts=1]x", "is not"),
