@@ -123,7 +123,7 @@ def command(
         bound=bound,
         range_bins=range_bins or (BINS,),
     )
-    methods = _calibrated(methods_of(specs, settings, scenario), calibration)
+    methods = _calibrated(methods_of(specs, settings, scenario), calibration, setup)
     with progress_bar("comparing") as progress:
         result = compare(setup, methods, progress)
     meta = provenance(
@@ -144,14 +144,21 @@ def command(
         _echo_tables(result, scenario, by_range=range_bins is not None)
 
 
-def _calibrated(methods: list[Method], calibration: Path | None) -> list[Method]:
+def _calibrated(methods: list[Method], calibration: Path | None, setup: Setup) -> list[Method]:
     """Return the methods, each a second time where there is a calibration to tell it."""
     if calibration is None:
         return methods
     from risdoa.calibration import read_calibration  # noqa: PLC0415 - not for --help
     from risdoa.evaluation.calibrated import with_calibration  # noqa: PLC0415
 
-    return with_calibration(methods, read_calibration(calibration))
+    found = read_calibration(calibration)
+    found.check(setup.tried(setup.snr_db[0], setup.sources[0])[0].array)
+    for method in methods:
+        told = method.steering[0] if method.steering else setup.scenario.estimation_model
+        if found.steering not in {"", told}:
+            text = f"calibrated with {found.steering} steering, estimated with {told}"
+            click.echo(f"warning: {method.label}: {text}", err=True)
+    return with_calibration(methods, found)
 
 
 def _echo_tables(comparison: Comparison, scenario: str, *, by_range: bool) -> None:

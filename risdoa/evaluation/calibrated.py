@@ -84,12 +84,22 @@ def told(method: Method, array: Array | Calibration, label: str) -> Method:
 
 
 def with_calibration(methods: Sequence[Method], calibration: Calibration) -> list[Method]:
-    """Return every method and, behind it, the same told the calibrated array."""
-    return [
-        each
-        for method in methods
-        for each in (method, told(method, calibration, f"{method.label} calibrated"))
+    """Return every method and, behind it, the same told the calibrated array.
+
+    Raises:
+        InputError: Two of them would have one label.
+    """
+    pairs = [
+        (method, told(method, calibration, f"{method.label} calibrated")) for method in methods
     ]
+    for method, second in pairs:
+        if second.label in {each.label for each in methods}:
+            raise InputError(
+                f"two methods are labelled {second.label!r}, one of them {method.label!r} with the "
+                "calibrated array",
+                "give the other another label: --method LABEL=…",
+            )
+    return [each for pair in pairs for each in pair]
 
 
 def worth(

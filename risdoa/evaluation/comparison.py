@@ -50,6 +50,14 @@ class Setup:
         if not self.snr_db or not self.sources or self.trials < 1:
             raise InputError("a comparison needs an SNR, a number of sources and a trial")
 
+    def tried(self, snr_db: float, sources: int) -> tuple[Problem, Truth]:
+        """Return one scene of a point, to see before the work whether there can be such scenes.
+
+        Raises:
+            InputError: the scenario makes none.
+        """
+        return self.scenario.sample(1, torch.Generator(), sources=sources, snr_db=snr_db)
+
     def chunks(self, snr_db: float, sources: int) -> Iterator[tuple[Problem, Truth]]:
         """Yield the scenes of one point, ``CHUNK`` at a time; more trials begin with the same."""
         for index in range(-(-self.trials // CHUNK)):
@@ -163,10 +171,7 @@ def compare(
         InputError: the scenario cannot make such scenes, or a method cannot be run on them.
     """
     points = [(snr_db, sources) for sources in setup.sources for snr_db in setup.snr_db]
-    tries = [
-        setup.scenario.sample(1, torch.Generator(), sources=sources, snr_db=snr_db)[0]
-        for snr_db, sources in points
-    ]
+    tries = [setup.tried(*point)[0] for point in points]
     edges = bin_edges(tries[0].region, setup.range_bins)
     total, done = len(points) * setup.trials * len(methods), 0
     cells: list[Cell] = []

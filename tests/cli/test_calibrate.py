@@ -210,3 +210,21 @@ def test_compare_has_every_method_told_the_calibrated_array_too(cli, scenes):
     }
     assert list(rmse) == ["ml", "ml calibrated"]
     assert 2 * rmse["ml calibrated"] < rmse["ml"]
+
+
+def test_compare_refuses_another_array_before_the_work_and_names_another_model(
+    cli, scenes, monkeypatch
+):
+    _, panel = calibrated(cli, scenes)
+    words = ["compare", "--trials", "2", "--snr", "20", "--calibration", panel]
+    with monkeypatch.context() as patch:
+        patch.setattr("risdoa.pipeline.Chain.__call__", None)
+        outcome = cli(*words, "--method", "none:omp")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "25 elements, got 144" in outcome.err
+    settings = [f"--set=miscalibrated.{name}={value}" for name, value in ERRORS.items()]
+    pair = ["--method", "a=none:omp", "--method", "b=none:omp@plane-wave"]
+    outcome = cli(*words, "--scenario", "miscalibrated", *settings, *pair)
+    assert outcome.code == 0
+    text = "warning: b: calibrated with canonical steering, estimated with plane-wave\n"
+    assert outcome.err == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,6 +36,13 @@ def test_methods_are_told_another_array_under_a_label_of_their_own():
     assert seen[0] is problem.array
     assert torch.equal(seen[1].gains, calibration.gains)
     assert torch.equal(seen[2].gains, made.panel_array(3).gains)
+
+
+def test_a_method_cannot_be_called_as_another_that_is_calibrated():
+    calibration = calibrate(scenes(scenario(), 6, 20.0))
+    methods = [replace(MLE, label=label) for label in ("a", "a calibrated")]
+    with pytest.raises(InputError, match="two methods are labelled 'a calibrated'"):
+        with_calibration(methods, calibration)
 
 
 def test_calibrations_come_from_scenes_of_their_own_and_a_panel():
