@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from risdoa.cli import app
+
 FAULTS = """
 import resource
 from risdoa.cli.memory import keep_freed_memory
@@ -46,3 +48,13 @@ def test_freed_memory_is_used_again_without_page_faults():
 def test_what_the_environment_says_prevails():
     fixed = {"MALLOC_MMAP_THRESHOLD_": "131072"}
     assert faults("keep_freed_memory()", **fixed) > PAGES / 2
+
+
+def test_only_a_process_of_its_own_keeps_memory(monkeypatch):
+    kept = []
+    monkeypatch.setattr(app, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(app, "ALONE", {})
+    monkeypatch.setattr(app, "_run", lambda _: 0)
+    monkeypatch.setattr(app, "_seal", lambda _: None)
+    assert (app.main(["--version"]), kept) == (0, [])
+    assert (app.main(), kept) == (0, [True])
