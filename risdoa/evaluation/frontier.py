@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from risdoa.errors import InputError
 from risdoa.evaluation.comparison import CHUNK, Progress, Setup
 from risdoa.evaluation.journal import Journal
-from risdoa.evaluation.known_powers import likeliest
+from risdoa.evaluation.known_powers import check_known, likeliest
 from risdoa.evaluation.methods import Method
 from risdoa.evaluation.metrics import Scores, rate_interval
 from risdoa.problem import Estimates, Truth
@@ -110,7 +111,13 @@ def frontier(
         learned: Labels of the methods that are held against the others.
         journal: Finished chunks.
         progress: Called with the number of scenes done and to do.
+
+    Raises:
+        InputError: a point has no scenes, or no reference; a record of the journal is damaged.
     """
+    for point in points:
+        _check(setup, point)
+    labels = [method.label for method in methods]
     fronts = []
     for index, (sources, snr_db) in enumerate(points):
         records = []
@@ -118,12 +125,44 @@ def frontier(
             key = f"K={sources} snr_db={snr_db:g} chunk={chunk} scenes={len(truth.mask)}"
             if key not in journal:
                 journal.add(key, _record(methods, truth))
-            records.append(journal.records[key])
+            records.append(_finished(journal, key, labels, len(truth.mask)))
             if progress is not None:
                 done = index * setup.trials + min(setup.trials, CHUNK * (chunk + 1))
                 progress(done, len(points) * setup.trials)
-        fronts.append(_front((sources, snr_db), [each.label for each in methods], records, learned))
+        fronts.append(_front((sources, snr_db), labels, records, learned))
     return fronts
+
+
+def _check(setup: Setup, point: Point) -> None:
+    """Raise an InputError for a point that has no scenes or no reference, before the work."""
+    sources, snr_db = point
+    problem, truth = setup.tried(snr_db, sources)
+    if problem.sources is None:
+        raise InputError(
+            "outliers are counted where sources are told by number, which this scenario does not",
+            "choose a scenario that tells it, as canonical does",
+        )
+    check_known(truth)
+
+
+def _finished(journal: Journal, key: str, labels: Sequence[str], scenes: int) -> dict[str, Any]:
+    """Return the record of a chunk.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    record: dict[str, Any] = journal.records[key]
+    try:
+        numbers = [len(record[label]["off"]) for label in (REFERENCE, *labels)]
+        timed = all(isinstance(record[label]["seconds"], float) for label in labels)
+    except (KeyError, TypeError):
+        numbers, timed = [], False
+    if set(numbers) != {scenes} or not timed:
+        raise InputError(
+            f"{journal.path} is damaged: {key!r} is not a chunk of these methods",
+            "give another --out, or remove the file",
+        )
+    return record
 
 
 def _record(methods: Sequence[Method], truth: Truth) -> dict[str, Any]:

@@ -34,12 +34,10 @@ def likeliest(truth: Truth, starts: Sequence[Estimates]) -> Estimates:
 
     Raises:
         InputError: powers differ between the sources of a scene, or are masked; then a start does
-            not say which source has which power.
+            not say which source has which power. Or the noise power is not known.
     """
-    powers = truth.powers
-    if not bool(truth.mask.all()) or bool((powers.amax(-1) > (1 + EQUAL) * powers.amin(-1)).any()):
-        raise InputError("the known-power likelihood needs sources of equal powers in every scene")
-    problem = truth.problem.to(dtype=torch.complex128)
+    check_known(truth)
+    powers, problem = truth.powers, truth.problem.to(dtype=torch.complex128)
     complete = [start for start in starts if start.positions.shape[1] == powers.shape[1]]
     places = [truth.positions, *(start.positions for start in complete)]
     known = [torch.ones_like(truth.mask[:, 0]), *(start.valid.all(-1) for start in complete)]
@@ -50,6 +48,21 @@ def likeliest(truth: Truth, starts: Sequence[Estimates]) -> Estimates:
     scenes = torch.arange(len(best), device=best.device)
     chosen = ends.unflatten(0, search.shape[:2])[scenes, best].unflatten(-1, (-1, 3))
     return Estimates.at(problem.positions(chosen), cost[scenes, best])
+
+
+def check_known(truth: Truth) -> None:
+    """Refuse scenes of unequal powers, or whose noise power nobody knows; see :func:`likeliest`.
+
+    Raises:
+        InputError: for those.
+    """
+    powers = truth.powers
+    if not bool(truth.mask.all()) or bool((powers.amax(-1) > (1 + EQUAL) * powers.amin(-1)).any()):
+        raise InputError(
+            "the known-power likelihood needs sources of equal powers in every scene",
+            "choose a scenario that makes such, as canonical does",
+        )
+    noise_of(truth.problem)
 
 
 def _descended(problem: Problem, search: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:

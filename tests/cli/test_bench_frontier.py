@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+
+from risdoa.checkpoints import Metadata, save_checkpoint
+from risdoa.models.hybrid import Hybrid
 
 SMALL = [f"--set=canonical.{name}" for name in ("nx=4", "ny=4", "outputs=4", "snapshots=4")]
 CALL = ["bench", "frontier", *SMALL, "--points", "1:20,2:10", "--trials", "3"]
@@ -40,14 +44,36 @@ def test_the_table_fits_and_says_what_it_says(cli):
         (["--points", "1"], "is not K:DB"),
         (["--points", "0:10"], "at least 1"),
         (["--points", "1:nan"], "finite"),
+        (["--points", "1:10,9:10"], "impossible number of sources 9"),
         (["--method", "reference=none:omp"], "cannot be called"),
+        (["--method", "likeliest=none:omp"], "cannot be called"),
         (["--method", "none:omp@spherical"], "another steering model"),
         (["--method", "none:nf-mle[zoom=1]"], "no option"),
         (["--scenario", "path-loss", "--points", "2:10", "--trials", "1", *PAIR], "equal powers"),
+        (["--scenario", "unknown-sources", "--points", "2:10", *PAIR], "does not"),
     ],
 )
-def test_wrong_use_is_refused(cli, wrong, says):
+def test_wrong_use_is_refused_before_the_work(cli, wrong, says, monkeypatch):
+    monkeypatch.setattr("risdoa.pipeline.Chain.__call__", None)
     outcome = cli("bench", "frontier", *wrong)
     assert outcome.code == 2
+    assert "--debug" not in outcome.err
     assert outcome.err.startswith("error: ")
     assert says in outcome.err
+
+
+def test_chunks_of_other_weights_do_not_go_on(cli, tmp_path):
+    run = tmp_path / "best.safetensors"
+    call = [*CALL, "--method", f"net=hybrid#{run}:music", "--out", tmp_path / "out"]
+    sizes = {"channels": 4, "width": 4, "depth": 1, "layers": 1, "heads": 1, "anchors": 2}
+    names = {"model": "hybrid", "qualified": "risdoa/hybrid", "steering": "canonical"}
+    metadata = Metadata(**names, scenario="canonical", options=sizes, metrics={})
+    net = Hybrid(**sizes)
+    save_checkpoint(run, net, metadata)
+    assert cli(*call).code == cli(*call).code == 0
+    with torch.no_grad():
+        next(net.parameters()).add_(1)
+    save_checkpoint(run, net, metadata)
+    outcome = cli(*call)
+    assert outcome.code == 2
+    assert "another setup" in outcome.err

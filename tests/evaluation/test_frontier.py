@@ -67,6 +67,23 @@ def test_finished_chunks_are_not_run_again_and_more_scenes_go_on(tmp_path):
     assert torch.equal(more[0].rows[0].off[:60], first[0].rows[0].off)
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        [],
+        {},
+        {"a": {"off": [0] * 50, "seconds": 1.0}},
+        {"a": {"off": [0] * 50}, "reference": {"off": [0] * 50, "seconds": None}},
+        {"a": {"off": [0], "seconds": 1.0}, "reference": {"off": [0], "seconds": None}},
+    ],
+)
+def test_damaged_records_are_refused(record, tmp_path):
+    path = tmp_path / "frontier.jsonl"
+    Journal(path, {}).add("K=1 snr_db=20 chunk=0 scenes=50", record)
+    with pytest.raises(InputError, match=r"frontier\.jsonl is damaged"):
+        run([Method("a", refuse)], Journal(path, {}))
+
+
 def test_equal_time_is_the_best_in_time_or_the_fastest():
     slow, quick = row("slow", [0, 0], 3.0), row("quick", [1, 0], 1.0)
     poor = row("poor", [1, 1], 0.5)
@@ -96,7 +113,7 @@ def test_the_interval_is_paired():
 
 def test_a_scenario_of_unequal_powers_has_no_reference():
     with pytest.raises(InputError, match="equal powers"):
-        run([Method("a", centre)], setup=replace(SETUP, scenario=_Unequal(), sources=(2,)))
+        run([Method("a", refuse)], setup=replace(SETUP, scenario=_Unequal(), sources=(2,)))
 
 
 class _Unequal(Canonical):

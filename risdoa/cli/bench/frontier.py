@@ -45,6 +45,8 @@ METHODS = (
 """A network, and searches of increasing effort: starts/kept/sweeps."""
 HEADERS = ("K", "SNR dB", "method", "ms", "outliers %", "95 %")
 GAP_HEADERS = ("K", "SNR dB", "learned", "against", "gap", "closed %", "95 %")
+LIKELIEST = "likeliest"
+"""What tables call the reference."""
 LEGEND = (
     "ms: processor time a scene on one thread. Outliers: sources more than 5° off or missing. "
     "Likeliest: the optimum of the likelihood that knows powers and noise, the truth among its "
@@ -133,9 +135,10 @@ def command(
     from risdoa.evaluation.methods import parse_methods  # noqa: PLC0415
 
     specs = parse_methods(texts or METHODS)
-    if any(spec.steering or spec.label == REFERENCE for spec in specs):
+    if any(spec.steering or spec.label in {REFERENCE, LIKELIEST} for spec in specs):
         raise InputError(
-            f"a method cannot be called {REFERENCE!r} here, nor be told another steering model",
+            f"a method cannot be called {REFERENCE!r} or {LIKELIEST!r} here, nor be told another "
+            "steering model",
             "all methods and the reference are told the scenario's own",
         )
     reject_unused(settings, [scenario, *names_of(specs)])
@@ -145,10 +148,8 @@ def command(
     setup = Setup(made, levels, counts, trials, seed)
     head = {"schema": SCHEMA, "scenario": scenario, "seed": seed}
     head |= {"data_model": made.data_label, "estimation_model": made.estimation_model}
-    journal = Journal(
-        None if out is None else out / "frontier.jsonl",
-        head | {"methods": [str(spec) for spec in specs], "settings": settings},
-    )
+    measured = head | {"methods": [str(spec) for spec in specs], "settings": settings}
+    journal = Journal(None if out is None else out / "frontier.jsonl", measured | _weights(specs))
     with progress_bar("comparing") as progress, threads(1):
         methods = methods_of(specs, settings, scenario)
         fronts = frontier(setup, points, methods, _learned(specs), journal, progress)
@@ -166,6 +167,17 @@ def command(
     click.echo(click.wrap_text(LEGEND, width=80))
 
 
+def _weights(specs: Sequence[MethodSpec]) -> dict[str, dict[str, str]]:
+    """Return digests of the weights in the runs of methods, which may change under one name."""
+    runs = {spec.label: spec.run for spec in specs if spec.run is not None}
+    if not runs:
+        return {}
+    from risdoa.checkpoints import find_weights  # noqa: PLC0415 - not for --help
+    from risdoa.training.contest import digest  # noqa: PLC0415
+
+    return {"weights": {label: digest(find_weights(run)) for label, run in runs.items()}}
+
+
 def _learned(specs: Sequence[MethodSpec]) -> list[str]:
     """Return the labels of the methods whose model was trained."""
     models = {spec.label: spec.model for spec in specs if spec.model != "none"}
@@ -178,7 +190,7 @@ def _learned(specs: Sequence[MethodSpec]) -> list[str]:
 
 def _lines(front: Front) -> list[tuple[str, ...]]:
     """Return the lines of a point: the methods, and the reference."""
-    named = [(row.label, row) for row in front.rows] + [("likeliest", front.reference)]
+    named = [(row.label, row) for row in front.rows] + [(LIKELIEST, front.reference)]
     return [_line(front, label, row) for label, row in named]
 
 
