@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from risdoa.cli.options import Settings, options_of, registry
+from risdoa.errors import InputError
 
 if TYPE_CHECKING:
     from risdoa.evaluation.methods import Method, MethodSpec
@@ -15,6 +16,20 @@ def names_of(specs: Sequence[MethodSpec]) -> list[str]:
     """Return the plugins that methods use."""
     names = [name for spec in specs for name in (spec.model, *spec.chain, spec.steering)]
     return [name for name in names if name not in {None, "none"}]
+
+
+def refuse_steering(specs: Sequence[MethodSpec]) -> None:
+    """Refuse methods with a steering model of their own, where all are told the scenario's.
+
+    Raises:
+        InputError: for the first of them.
+    """
+    for spec in specs:
+        if spec.steering is not None:
+            raise InputError(
+                f"method {str(spec)!r} cannot be told another steering model here",
+                f"leave @{spec.steering} out: methods are told the scenario's own",
+            )
 
 
 def methods_of(specs: Sequence[MethodSpec], settings: Settings, scenario: str) -> list[Method]:

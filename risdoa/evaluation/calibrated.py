@@ -59,12 +59,19 @@ def found(scenario: Miscalibrated, scenes: int, snr_db: float, seed: int) -> lis
     nothing is known beforehand, of the places their standard deviation.
 
     Raises:
-        InputError: The scenes are too few, or the scenario has no panel.
+        InputError: The scenes are too few, the scenario has no panel, or its elements stand off the
+            plane that the steering model is for.
     """
     if scenario.panel is None:
         raise InputError(
             "arrays that are drawn anew in every scene cannot be calibrated",
             "give a seed for one of them: --set miscalibrated.panel=0",
+        )
+    if scenario.position > 0 and scenario.data_model != scenario.estimation_model:
+        raise InputError(
+            f"{scenario.data_model} waves have elements stand off the plane, which the "
+            f"{scenario.estimation_model} steering model of the estimators does not know",
+            "leave one out: --set miscalibrated.waves=canonical or --set miscalibrated.position=0",
         )
     generator = torch.Generator().manual_seed(point_seed(seed, snr_db, 0, 0))
     truth = scenario.sample(scenes, generator, sources=1, snr_db=snr_db)[1]

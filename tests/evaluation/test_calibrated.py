@@ -89,11 +89,28 @@ def test_the_command(cli):
     assert content["rows"][0]["gain"]["azimuth_deg"] == 1.0
 
 
+def test_the_models_are_said(cli):
+    small = [f"--set=miscalibrated.{name}" for name in ("nx=4", "ny=4", "position=0")]
+    words = ["--snr", "30", "--trials", "2", "--scenes", "8", "--set=miscalibrated.waves=spherical"]
+    outcome = cli("bench", "calibration", *words, *small)
+    assert "data: spherical, miscalibrated; estimation: canonical" in " ".join(outcome.out.split())
+    content = json.loads(cli("bench", "calibration", *words, *small, "--json").out)
+    models = [content[f"{name}_model"] for name in ("data", "estimation")]
+    assert models == ["spherical, miscalibrated", "canonical"]
+
+
 @pytest.mark.parametrize(
     "more",
-    [["--set=miscalibrated.panel=none"], ["--scenes", "1", "--set=miscalibrated.snapshots=1"]],
+    [
+        ["--set=miscalibrated.panel=none"],
+        ["--scenes", "1", "--set=miscalibrated.snapshots=1"],
+        ["--set=miscalibrated.waves=spherical"],
+        ["--method", "none:nf-mle@spherical"],
+    ],
 )
-def test_what_cannot_be_calibrated_is_refused(more, cli):
+def test_what_cannot_be_calibrated_is_refused_before_the_work(more, cli, monkeypatch):
+    monkeypatch.setattr("risdoa.pipeline.Chain.__call__", None)
     outcome = cli("bench", "calibration", "--trials", "2", *more)
     assert outcome.code == 2
+    assert "--debug" not in outcome.err
     assert len(outcome.err.splitlines()) == 2

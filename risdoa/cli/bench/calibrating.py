@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from risdoa.cli.methods import methods_of, names_of
+from risdoa.cli.methods import methods_of, names_of, refuse_steering
 from risdoa.cli.options import (
     Settings,
     echo_json,
@@ -110,6 +110,7 @@ def command(
     from risdoa.evaluation.methods import parse_method  # noqa: PLC0415
 
     spec = parse_method(text)
+    refuse_steering([spec])
     reject_unused(settings, [SCENARIO, *names_of([spec])])
     options = {**ERRORS, **options_of(settings, "scenario", SCENARIO)}
     made = registry().create("scenario", f"risdoa/{SCENARIO}", **options)
@@ -127,11 +128,13 @@ def command(
             "scenes": scenes,
         }
         head |= {"calibration_snr_db": calibration_snr, "data_model": made.data_label}
+        head |= {"estimation_model": made.estimation_model}
         echo_json(head | {"rows": [cell.row() for cell in cells]})
         return
     title = (
         f"{text} on panel {made.panel}, {trials} scenes a point, seed {seed}\n"
-        f"calibrated from {scenes} scenes at {calibration_snr:g} dB; data: {made.data_label}"
+        f"calibrated from {scenes} scenes at {calibration_snr:g} dB\n"
+        f"data: {made.data_label}; estimation: {made.estimation_model}"
     )
     echo_table(HEADERS, [_row(cell) for cell in cells], title=title)
     click.echo(click.wrap_text(LEGEND, width=80))

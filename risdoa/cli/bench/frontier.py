@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from risdoa.cli.methods import methods_of, names_of
+from risdoa.cli.methods import methods_of, names_of, refuse_steering
 from risdoa.cli.options import (
     Settings,
     echo_json,
@@ -135,11 +135,10 @@ def command(
     from risdoa.evaluation.methods import parse_methods  # noqa: PLC0415
 
     specs = parse_methods(texts or METHODS)
-    if any(spec.steering or spec.label in {REFERENCE, LIKELIEST} for spec in specs):
+    refuse_steering(specs)
+    for label in {spec.label for spec in specs} & {REFERENCE, LIKELIEST}:
         raise InputError(
-            f"a method cannot be called {REFERENCE!r} or {LIKELIEST!r} here, nor be told another "
-            "steering model",
-            "all methods and the reference are told the scenario's own",
+            f"a method cannot be called {label!r} here", "that is what the known-power optimum is"
         )
     reject_unused(settings, [scenario, *names_of(specs)])
     options = options_of(settings, "scenario", scenario)
