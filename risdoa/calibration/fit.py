@@ -139,7 +139,7 @@ class Fit:
             positions_std_m=nominal.wavelength * self._place_std(spread),
             steering=steering,
             scenes=len(sums.noise),
-            excess=self._excess(sums),
+            excess=self._excess(sums, spread),
             iterations=iterations,
             converged=left < WORTH,
         )
@@ -198,14 +198,21 @@ class Fit:
             std[:, axis] = part.clamp_min(0).sqrt()
         return std
 
-    def _excess(self, sums: Sums) -> float:
-        """Return the median of the residual's noise power over the one that was told, or NaN."""
+    def _excess(self, sums: Sums, spread: Tensor) -> float:
+        """Return the median of the residual's noise power over the one that was told, or NaN.
+
+        Of the unknowns tr(ΛΣ), with the prior's precision Λ and the covariance Σ, are told by the
+        prior: they take no degrees of freedom from the residual.
+        """
         told = [
             torch.full((truth.problem.scenes,), math.nan) if power is None else power
             for truth in self.truths
             for power in (truth.problem.snapshots.noise_power,)
         ]
-        return float((sums.noise / torch.cat(told).to(sums.noise)).nanmedian())
+        known = float(self.precision @ spread.diagonal()) / max(1, len(self.precision) - 2)
+        left = 1 - (1 - self.share) * (1 - known)
+        ratios = sums.noise / torch.cat(told).to(sums.noise)
+        return float(ratios.nanmedian()) * self.share / left
 
 
 def _gain_std(gains: Tensor, spread: Tensor) -> Tensor:

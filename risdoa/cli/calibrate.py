@@ -209,7 +209,9 @@ def _show(calibration: Calibration, out: Path) -> None:
     if math.isfinite(calibration.excess):
         click.echo(f"residual over the told noise power: {calibration.excess:.3g}")
     if calibration.excess > SUSPECT:
-        click.echo("warning: gains alone do not explain these recordings", err=True)
+        moved = bool(calibration.positions_std_m.any())
+        found = "gains and places" if moved else "gains alone"
+        click.echo(f"warning: {found} do not explain these recordings", err=True)
     if not calibration.converged:
         click.echo("warning: the fit has not converged; more scenes would help", err=True)
     click.echo(f"wrote {out}", err=True)

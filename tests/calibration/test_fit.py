@@ -171,6 +171,15 @@ def test_the_residual_tells_noise_from_a_wrong_model():
     assert wrong.excess > 5
 
 
+def test_what_the_prior_tells_takes_no_degrees_of_freedom_from_the_residual():
+    """62 unknowns beside 96 real measurements, of which the prior tells the most."""
+    ratios = []
+    for seed in range(8):
+        made = scenario(position=0.02, outputs=4, snapshots=4, panel=seed)
+        ratios.append(calibrate(scenes(made, 4, 10.0, seed=seed), KNOWN).excess)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.2)
+
+
 def test_a_prior_counts_where_data_are_few():
     made = scenario(position=0.02)
     few = scenes(made, 2, -5.0)

@@ -97,9 +97,10 @@ def test_a_wrong_channel_is_seen(cli, tmp_path):
     recording = read_recording(scenes)
     recording.channel[:] = recording.channel[::-1].copy()
     write_recording(scenes, recording)
-    outcome, _ = calibrated(cli, scenes)
-    assert outcome.code == 0
-    assert "warning: gains alone do not explain these recordings\n" in outcome.err
+    for what, more in (("gains alone", []), ("gains and places", ["--position", "0.02"])):
+        outcome, _ = calibrated(cli, scenes, "--force", *more)
+        assert outcome.code == 0
+        assert f"warning: {what} do not explain these recordings\n" in outcome.err
 
 
 def without_truth(scenes):
