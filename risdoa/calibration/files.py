@@ -80,5 +80,16 @@ def _calibration_of(loaded: Fields) -> Calibration:
     for name, (kinds, expected, made) in _SCALARS.items():
         content[name] = made(scalar(name, loaded[name], kinds, expected))
     calibration = Calibration(**content)
-    calibration.array()
+    _check_values(calibration)
     return calibration
+
+
+def _check_values(calibration: Calibration) -> None:
+    """Raise an InputError for numbers that no calibration has."""
+    calibration.array()
+    for name in ("gains_std", "positions_std_m"):
+        least = float(getattr(calibration, name).min())
+        if least < 0:
+            raise InputError(f"{name} must be at least 0, got {least:g}")
+    if calibration.scenes < 1:
+        raise InputError(f"scenes must be at least 1, got {calibration.scenes}")

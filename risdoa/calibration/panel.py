@@ -64,7 +64,10 @@ class Calibration:
         """Raise an InputError unless ``array`` is the nominal array that was calibrated."""
         told = self.nominal_m.to(array.positions.device)
         if array.positions.ndim != 2 or array.gains is not None:
-            raise InputError("a calibration replaces one array of equal elements")
+            raise InputError(
+                "a calibration replaces one array of equal elements",
+                "give the array as planned, without gains",
+            )
         if array.count != len(told):
             raise InputError(
                 f"the calibration is of an array with {len(told)} elements, got {array.count}",

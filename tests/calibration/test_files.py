@@ -12,7 +12,7 @@ from risdoa.arrays import Array
 from risdoa.calibration import Calibration, calibrate, read_calibration, write_calibration
 from risdoa.errors import InputError
 from risdoa.frozen import changed
-from tests.calibration.scenes import off, scenario, scenes
+from tests.calibration.scenes import scenario, scenes
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,7 @@ def test_another_array_is_refused(found, words, array):
 
 def test_decibels_and_degrees(found):
     decibels, degrees = found.relative_std()
-    gains = off(found, scenario())[0] + 0
-    assert gains.shape == decibels.shape == degrees.shape == (16,)
+    assert decibels.shape == degrees.shape == (16,)
     expected = 20 / np.log(10) * found.gains_std[:, 0] / found.gains.abs()
     torch.testing.assert_close(decibels, expected)
     torch.testing.assert_close(degrees, (found.gains_std[:, 1] / found.gains.abs()).rad2deg())
@@ -86,6 +85,9 @@ def damaged(path, **changes):
         ("not all zero", {"gains": np.zeros(16, dtype=complex)}),
         ("wavelength must be positive", {"wavelength_m": 0.0}),
         ("scenes must be a whole number", {"scenes": 1.5}),
+        ("scenes must be at least 1", {"scenes": 0}),
+        ("gains_std must be at least 0", {"gains_std": -np.ones((16, 2))}),
+        ("positions_std_m must be at least 0", {"positions_std_m": -np.ones((16, 3))}),
     ],
 )
 def test_files_that_are_no_calibration_are_refused(words, changes, found, tmp_path):
