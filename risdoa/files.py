@@ -32,6 +32,22 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder, there or to be made, that files cannot be written into, before the work.
+
+    Raises:
+        InputError: The nearest folder that is there is none, or may not be written to.
+    """
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise InputError(f"{there} is a file, results need a folder", "give another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"cannot write into {there}: permission denied",
+            "choose a folder that you may write to",
+        )
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, all of it or nothing.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from risdoa.errors import InputError
-from risdoa.files import atomic_path, write_text
+from risdoa.files import atomic_path, check_folder, write_text
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -44,3 +46,17 @@ def test_a_place_that_cannot_hold_a_file_is_an_input_error(tmp_path):
     for target in (tmp_path, tmp_path / "file" / "below", "/dev/null"):
         with pytest.raises(InputError, match="cannot write"):
             write_text(target, "text")
+
+
+def test_a_folder_that_cannot_be_written_is_found_beforehand(tmp_path, monkeypatch):
+    check_folder(tmp_path / "new" / "below")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="file is a file"):
+            check_folder(folder)
+    asked = []
+    monkeypatch.setattr("os.access", lambda path, mode: asked.append((path, mode)))
+    with pytest.raises(InputError, match="permission denied"):
+        check_folder(tmp_path / "new" / "below")
+    assert asked == [(tmp_path, os.W_OK | os.X_OK)]

@@ -28,6 +28,7 @@ from risdoa.cli.options import (
     snr_points,
     source_points,
 )
+from risdoa.files import check_folder
 
 if TYPE_CHECKING:
     from risdoa.evaluation.comparison import BoundKind, Comparison, Setup
@@ -105,7 +106,7 @@ def command(
     from risdoa.evaluation.methods import parse_methods  # noqa: PLC0415
     from risdoa.evaluation.provenance import provenance, scenario_record  # noqa: PLC0415
     from risdoa.evaluation.range_bins import BINS  # noqa: PLC0415
-    from risdoa.evaluation.report import check_folder, document, write_report  # noqa: PLC0415
+    from risdoa.evaluation.report import document, write_report  # noqa: PLC0415
 
     specs = parse_methods(texts or BASELINES)
     reject_unused(settings, [scenario, *names_of(specs)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Collection, Iterable
 from functools import wraps
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from risdoa.cli.output import echo_json, echo_table, examples, json_alone, progress_bar
 from risdoa.errors import InputError, UnknownNameError
+from risdoa.files import check_folder
 from risdoa.registry import Registry, options_of, unused
 
 __all__ = [
@@ -104,12 +104,7 @@ def check_archive(out: Path, what: str, *, force: bool) -> None:
         raise InputError(
             f"a {what} is a .npz file, got --out {out}", f"use {out.with_suffix('.npz')}"
         )
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise InputError(
-            f"cannot write {out}: {folder} is no folder that can be written to",
-            "choose a folder that you may write to",
-        )
+    check_folder(out.parent)
 
 
 set_option = click.option(

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from risdoa.errors import InputError
 from risdoa.evaluation.comparison import Cell, Comparison
-from risdoa.files import atomic_path, write_text
+from risdoa.files import atomic_path, check_folder, write_text
 
 SCHEMA = "risdoa.compare/1"
 
@@ -28,12 +27,6 @@ def document(comparison: Comparison, meta: Mapping[str, Any]) -> dict[str, Any]:
         "range_bins": [row for cell in cells for row in cell.bin_rows()],
         "gospa": [cell.gospa_row() for cell in cells],
     }
-
-
-def check_folder(folder: Path) -> None:
-    """Raise an InputError if results cannot be written into ``folder``, before the work is done."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, results need a folder", "give another --out")
 
 
 def write_report(

@@ -50,6 +50,7 @@ def test_the_table_fits_and_says_what_it_says(cli):
         (["--method", "none:omp@spherical"], "another steering model"),
         (["--method", "none:nf-mle[zoom=1]"], "no option"),
         (["--scenario", "path-loss", "--points", "2:10", "--trials", "1", *PAIR], "equal powers"),
+        (["--out", f"{__file__}/folder"], "is a file"),
         (["--scenario", "unknown-sources", "--points", "2:10", *PAIR], "does not"),
     ],
 )

@@ -175,7 +175,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(cli, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder.npz").mkdir()
     for out, words in (
-        (tmp_path / "file" / "panel.npz", "cannot write"),
+        (tmp_path / "file" / "panel.npz", "is a file"),
         (tmp_path / "folder.npz", "is a directory"),
         (".", "is a directory"),
     ):

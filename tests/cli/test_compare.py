@@ -123,6 +123,7 @@ def test_files_are_written_and_named_on_stderr(cli, tmp_path):
         (["--set", "hybrid.width=3"], "hybrid"),
         (["--set", "none.width=3"], "does not use 'none'"),
         (["--out", "README.md"], "is a file"),
+        (["--out", "README.md/below"], "is a file"),
         (["--range-bins", "2,1"], "ascending"),
         (["--range-bins", "0.5"], "whole number"),
     ],

@@ -24,6 +24,7 @@ from risdoa.cli.options import (
     set_option,
 )
 from risdoa.errors import InputError
+from risdoa.files import check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,6 +142,8 @@ def command(
             f"a method cannot be called {label!r} here", "that is what the known-power optimum is"
         )
     reject_unused(settings, [scenario, *names_of(specs)])
+    if out is not None:
+        check_folder(out)
     options = options_of(settings, "scenario", scenario)
     made = registry().create("scenario", scenario, **options)
     counts, levels = (tuple(dict.fromkeys(each)) for each in zip(*points, strict=True))
