@@ -18,7 +18,14 @@ import torch
 from torch import Tensor
 
 from risdoa.arrays import Array
-from risdoa.calibration.normal import Panel, Sums, factored, free_measurements, moving_axes
+from risdoa.calibration.normal import (
+    Panel,
+    Sums,
+    check_factors,
+    factored,
+    free_measurements,
+    moving_axes,
+)
 from risdoa.calibration.panel import NEAR, Calibration
 from risdoa.calibration.prior import Prior
 from risdoa.errors import InputError
@@ -48,7 +55,8 @@ def calibrate(
         steering: The name of the steering model of the problems, for the record.
 
     Raises:
-        InputError: The arrays differ, have gains already, or the scenes do not determine them.
+        InputError: The arrays differ or have gains already, their elements couple in the steering
+            model, or the scenes do not determine them.
     """
     fit = Fit.of([truths] if isinstance(truths, Truth) else truths, prior or Prior())
     panel, iterations, left = fit.descended()
@@ -76,6 +84,8 @@ class Fit:
         """
         array = _one_array(truths)
         double = [truth.to(dtype=torch.complex128) for truth in truths]
+        for truth in double:
+            check_factors(truth)
         axes = moving_axes(double) if prior.position > 0 else []
         free = [free_measurements(truth) for truth in double]
         least, total = min(int(each.min()) for each in free), 2 * sum(int(x.sum()) for x in free)

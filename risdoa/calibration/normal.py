@@ -31,6 +31,8 @@ MEMORY = 2**25
 """Bytes that the largest intermediate of a few scenes may take."""
 EXACT = 1e-24
 """Residuals below this share of the power of a scene are rounding."""
+FACTORS = 1e-9
+"""How far steering vectors may be, in 1 - |correlation|, from those times the gains."""
 BLIND = 1e-11
 """An unknown whose variance the others raise by more than 1/BLIND is not determined."""
 
@@ -90,6 +92,28 @@ def free_measurements(truth: Truth) -> Tensor:
     snapshots = truth.problem.snapshots
     signals = truth.mask.sum(-1) * snapshots.block_count
     return snapshots.count * snapshots.outputs - signals
+
+
+def check_factors(truth: Truth) -> None:
+    """Refuse a steering model in which gains are not factors of what their elements give.
+
+    Where elements couple, gains stand in front of the coupling and cannot be taken out of it.
+
+    Raises:
+        InputError: The model is of that kind.
+    """
+    first = truth.select(torch.arange(1))
+    array, steering = first.problem.array, first.problem.steering
+    gains = torch.linspace(1, 2, array.count).to(first.problem.snapshots.values)
+    told = steering(changed(array, gains=gains), first.positions)
+    made = gains.unsqueeze(-1) * steering(array, first.positions)
+    norms = torch.linalg.vector_norm(told, dim=-2) * torch.linalg.vector_norm(made, dim=-2)
+    alike = (told.conj() * made).sum(-2).abs() / norms
+    if bool((alike < 1 - FACTORS).any()):
+        raise InputError(
+            "gains are not factors of the elements in this steering model, in which they couple",
+            "calibrate with a steering model without coupling, such as spherical",
+        )
 
 
 def moving_axes(truths: Sequence[Truth]) -> list[int]:

@@ -230,6 +230,21 @@ def test_signals_that_cannot_be_told_are_refused():
         refused(words, changed(truth, problem=changed(truth.problem, snapshots=wrong)))
 
 
+class Coupled(Spherical):
+    """Every element hears a tenth of the next one as well, behind its gain."""
+
+    def __call__(self, array, positions):
+        own = super().__call__(array, positions)
+        every = own + 0.1 * own.roll(1, dims=-2)
+        return every / torch.linalg.vector_norm(every, dim=-2, keepdim=True)
+
+
+def test_steering_models_with_coupling_are_refused():
+    """Their gains stand in front of the coupling, those that are looked for behind it."""
+    truth = scenes(scenario(), 6, 20.0)
+    refused("couple", changed(truth, problem=changed(truth.problem, steering=Coupled())))
+
+
 def test_other_arrays_are_refused():
     first = scenes(scenario(), 6, 20.0)
     refused("one array", [first, scenes(scenario(nx=5), 6, 20.0)])
