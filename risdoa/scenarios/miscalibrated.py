@@ -92,7 +92,10 @@ class Miscalibrated(Canonical):
         if channel_db is not None and channel_db[0] > channel_db[1]:
             raise InputError(f"channel_db is the least and the largest error, got {channel_db}")
         if panel is not None and not 0 <= panel < 2**63:
-            raise InputError(f"panel is a seed from 0 to 2^63 - 1, or none, got {panel}")
+            raise InputError(
+                f"panel is a seed from 0 to 2^63 - 1, or none, got {panel}",
+                "give another, or none for another array in every scene",
+            )
         self.data_model = waves
         self.gain_db, self.phase_deg, self.position = gain_db, phase_deg, position
         self.missing, self.bits, self.codes_known = missing, bits, codes_known

@@ -15,6 +15,7 @@ from risdoa.evaluation.calibrated import found, told, with_calibration, worth
 from risdoa.evaluation.comparison import Setup
 from risdoa.evaluation.methods import Method
 from risdoa.pipeline import Chain
+from risdoa.scenarios.miscalibrated import Miscalibrated
 from tests.calibration.scenes import scenario, scenes
 
 MLE = Method("ml", Chain(None, [NfMle()]))
@@ -45,9 +46,19 @@ def test_a_method_cannot_be_called_as_another_that_is_calibrated():
         with_calibration(methods, calibration)
 
 
-def test_calibrations_come_from_scenes_of_their_own_and_a_panel():
+def test_calibrations_come_from_scenes_of_their_own_and_a_panel(monkeypatch):
+    seeds, sample = [], Miscalibrated.sample
+
+    def counted(made, count, generator, **asked):
+        seeds.append(generator.initial_seed())
+        return sample(made, count, generator, **asked)
+
+    monkeypatch.setattr(Miscalibrated, "sample", counted)
     first, second = (found(scenario(), 6, 20.0, seed) for seed in (0, 1))
     assert not torch.equal(first[0].gains, second[0].gains)
+    for sources in (1, 2, 3):
+        list(Setup(scenario(), (20.0,), (sources,), 100, 0).chunks(20.0, sources))
+    assert len(set(seeds)) == len(seeds) == 8
     with pytest.raises(InputError, match="drawn anew"):
         found(scenario(panel=None), 6, 20.0, 0)
 
