@@ -10,6 +10,7 @@ import torch
 
 from risdoa.arrays import Array
 from risdoa.calibration import Prior, calibrate
+from risdoa.calibration.fit import Fit
 from risdoa.calibration.normal import Panel, Sums
 from risdoa.errors import InputError
 from risdoa.frozen import changed
@@ -144,6 +145,22 @@ def test_the_normal_equations_are_those_of_dense_matrices():
         )
 
 
+def test_standard_deviations_are_those_of_the_inverse_of_the_normal_equations():
+    """Of gains far from real, along and across each; the pseudo-inverse leaves the gauge out."""
+    truth, prior = scenes(scenario(phase_deg=60.0, position=0.02), 12, 20.0), Prior(position=0.02)
+    found, fit = calibrate(truth, prior), Fit.of([truth], prior)
+    panel = Panel(found.gains, (found.positions_m - found.nominal_m) / found.wavelength_m)
+    sums = fit.sums(panel)
+    covariance = np.linalg.pinv((sums.held - sums.lost + fit.precision.diag()).numpy())
+    for element, phase in enumerate(found.gains.angle().tolist()):
+        turn = np.array([[np.cos(phase), np.sin(phase)], [-np.sin(phase), np.cos(phase)]])
+        own = covariance[element:32:16, element:32:16]
+        std = np.sqrt((turn @ own @ turn.T).diagonal())
+        np.testing.assert_allclose(found.gains_std[element], std, rtol=1e-6)
+        places = 0.3 * np.sqrt(covariance.diagonal()[32 + element :: 16])
+        np.testing.assert_allclose(found.positions_std_m[element, :2], places, rtol=1e-6)
+
+
 @pytest.mark.statistical
 @pytest.mark.parametrize("prior", [Prior(), KNOWN])
 def test_standard_deviations_are_those_of_the_errors(prior):
@@ -209,7 +226,8 @@ def test_elements_that_no_scene_shows_are_refused():
     snapshots = replace(truth.problem.snapshots, sensing=replace(sensing, channel=channel))
     blind = changed(truth, problem=changed(truth.problem, snapshots=snapshots))
     refused("do not determine", blind)
-    assert calibrate(blind, KNOWN).gains_std[5].min() > 0.1
+    known = [np.log(10) / 20, np.radians(10)]
+    np.testing.assert_allclose(calibrate(blind, KNOWN).gains_std[5], known, rtol=0.1)
 
 
 def test_signals_that_cannot_be_told_are_refused():

@@ -7,8 +7,10 @@ import json
 import pytest
 import torch
 
+from risdoa.benchmarks.threads import threads
 from risdoa.checkpoints import Metadata, save_checkpoint
 from risdoa.models.hybrid import Hybrid
+from risdoa.pipeline import Chain
 
 SMALL = [f"--set=canonical.{name}" for name in ("nx=4", "ny=4", "outputs=4", "snapshots=4")]
 CALL = ["bench", "frontier", *SMALL, "--points", "1:20,2:10", "--trials", "3"]
@@ -28,6 +30,19 @@ def test_every_point_has_its_methods_and_gaps(cli, tmp_path):
         assert 0 <= point["likeliest"]["outlier_rate"] <= 1
     assert cli(*call).out == outcome.out
     assert cli(*call, "--seed", "1").code == 2
+
+
+def test_every_method_runs_on_one_thread(cli, monkeypatch):
+    seen, call = [], Chain.__call__
+
+    def counted(chain, problem):
+        seen.append(torch.get_num_threads())
+        return call(chain, problem)
+
+    monkeypatch.setattr(Chain, "__call__", counted)
+    with threads(2):
+        assert cli(*CALL, *PAIR).code == 0
+    assert seen == [1] * 4
 
 
 def test_the_table_fits_and_says_what_it_says(cli):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from risdoa.errors import InputError
+from risdoa.evaluation import frontier as module
 from risdoa.evaluation.comparison import Setup
 from risdoa.evaluation.frontier import Row, _equal_time, _gap, frontier
 from risdoa.evaluation.journal import Journal
@@ -55,6 +56,18 @@ def test_what_finds_nothing_misses_everything():
     assert (gap.learned, gap.classical) == ("a", "b")
     assert gap.share == pytest.approx((second.rate - 1) / (second.rate - front.reference.rate))
     assert gap.low <= gap.share <= gap.high <= 0
+
+
+def test_the_reference_starts_from_what_every_method_found(monkeypatch):
+    starts, likeliest = [], module.likeliest
+
+    def counted(truth, found):
+        starts.append(len(found))
+        return likeliest(truth, found)
+
+    monkeypatch.setattr(module, "likeliest", counted)
+    run([Method("a", nothing), Method("b", centre)])
+    assert starts == [2, 2]
 
 
 def test_finished_chunks_are_not_run_again_and_more_scenes_go_on(tmp_path):
