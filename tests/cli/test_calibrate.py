@@ -74,6 +74,30 @@ def test_json(cli, scenes):
     assert content["excess"] > 1
 
 
+def test_figures_are_those_of_coordinates_that_were_not_held(cli, scenes):
+    outcome, panel = calibrated(cli, scenes, "--position", "0.02", "--json")
+    figures, found = json.loads(outcome.out)["position_m"], read_calibration(panel)
+    moved = (found.positions_m - found.nominal_m)[:, :2].numpy()
+    assert figures["rms"] == pytest.approx(np.sqrt((moved**2).mean()))
+    assert figures["std"] == pytest.approx(float(found.positions_std_m[:, :2].median()))
+
+
+def test_silent_elements_are_counted_apart(cli, tmp_path):
+    silent = simulated(cli, tmp_path / "silent.npz", 1, missing="0.2", position="0")
+    content = json.loads(calibrated(cli, silent, "--json")[0].out)
+    assert 0 < content["weak_elements"] < 10
+    assert content["gain_db"]["rms"] < 3
+    text = f"{content['weak_elements']} elements are below -20 dB and not counted above\n"
+    assert text in calibrated(cli, silent, "--force")[0].out
+
+
+def test_a_fit_that_was_cut_short_says_so(cli, scenes, monkeypatch):
+    monkeypatch.setattr("risdoa.calibration.fit.STEPS", 1)
+    outcome, panel = calibrated(cli, scenes)
+    assert "warning: the fit has not converged; more scenes would help\n" in outcome.err
+    assert not read_calibration(panel).converged
+
+
 def test_several_files_count_together(cli, scenes, tmp_path):
     more = simulated(cli, tmp_path / "more.npz", 2, scenes=10)
     out = tmp_path / "both.npz"

@@ -76,11 +76,14 @@ def test_a_calibrated_array_halves_the_errors_at_least():
     assert cells["as it is"].outliers <= 1
 
 
-def test_position_errors_are_not_looked_for_where_there_are_none():
+def test_places_are_looked_for_second_and_where_they_are_off():
     made = scenario()
     gains, places = found(made, 6, 20.0, 0)
     assert torch.equal(gains.gains, places.gains)
     assert not places.positions_std_m.any()
+    gains, places = found(scenario(position=0.02), 6, 20.0, 0)
+    assert not gains.positions_std_m.any()
+    assert bool((places.positions_std_m[:, :2] > 0).all())
 
 
 def test_the_command(cli):
