@@ -19,6 +19,7 @@ from torch import Tensor
 
 from risdoa.arrays import Array
 from risdoa.calibration.normal import (
+    EXACT,
     Panel,
     Sums,
     check_factors,
@@ -214,15 +215,19 @@ class Fit:
         Of the unknowns tr(ΛΣ), with the prior's precision Λ and the covariance Σ, are told by the
         prior: they take no degrees of freedom from the residual.
         """
-        told = [
-            torch.full((truth.problem.scenes,), math.nan) if power is None else power
-            for truth in self.truths
-            for power in (truth.problem.snapshots.noise_power,)
-        ]
         known = float(self.precision @ spread.diagonal()) / max(1, len(self.precision) - 2)
         left = 1 - (1 - self.share) * (1 - known)
-        ratios = sums.noise / torch.cat(told).to(sums.noise)
+        ratios = sums.noise / torch.cat([_told_noise(truth) for truth in self.truths])
         return float(ratios.nanmedian()) * self.share / left
+
+
+def _told_noise(truth: Truth) -> Tensor:
+    """Return the noise power that was told, not below rounding, (S,); NaN where none was."""
+    snapshots = truth.problem.snapshots
+    level = snapshots.values.abs().square().mean((-2, -1))
+    if snapshots.noise_power is None:
+        return torch.full_like(level, math.nan)
+    return torch.maximum(snapshots.noise_power.to(level), EXACT * level)
 
 
 def _gain_std(gains: Tensor, spread: Tensor) -> Tensor:

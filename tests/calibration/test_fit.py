@@ -188,6 +188,19 @@ def test_the_residual_tells_noise_from_a_wrong_model():
     assert wrong.excess > 5
 
 
+def test_rounding_is_no_residual_where_there_is_no_noise():
+    assert calibrate(scenes(scenario(), 6, NOISELESS)).excess < 1.5
+
+
+def test_one_noise_power_for_all_scenes_or_none_in_some():
+    first, second = scenes(scenario(), 8, 20.0), scenes(scenario(), 8, 20.0, seed=6)
+    snapshots = first.problem.snapshots
+    for power in (snapshots.noise_power.mean(), None):
+        other = replace(snapshots, noise_power=power)
+        both = [changed(first, problem=changed(first.problem, snapshots=other)), second]
+        assert calibrate(both).excess == pytest.approx(1.0, abs=0.3)
+
+
 def test_what_the_prior_tells_takes_no_degrees_of_freedom_from_the_residual():
     """62 unknowns beside 96 real measurements, of which the prior tells the most."""
     ratios = []
