@@ -137,7 +137,7 @@ class Deviation:
         rmse_inliers: over the inliers.
         rmse_resolved: over the resolved sources.
         rmse_counted: over the counted sources, the numerator of the efficiency.
-        median: of the absolute error over every source that was found.
+        median, percentile_90: of the absolute error over every source that was found.
         sqrt_crb: over the counted sources, the denominator of the efficiency.
         efficiency: their ratio; 1 meets the bound.
     """
@@ -149,6 +149,7 @@ class Deviation:
     rmse_resolved: float | None
     rmse_counted: float | None
     median: float | None
+    percentile_90: float | None
     sqrt_crb: float | None
     efficiency: float | None
 
@@ -225,7 +226,8 @@ def _deviation(
         rmse_inliers=_rms(error[inlier]),
         rmse_resolved=_rms(error[scores.resolved]),
         rmse_counted=spread,
-        median=float(error[scores.found].abs().median()) if bool(scores.found.any()) else None,
+        median=_quantile(error[scores.found], 0.5),
+        percentile_90=_quantile(error[scores.found], 0.9),
         sqrt_crb=bound,
         efficiency=spread / bound if spread is not None and bound else None,
     )
@@ -252,6 +254,11 @@ def _interior(truth: Truth, variances: Tensor) -> Tensor:
     closed = truth.problem.free.clone()
     closed[0] &= bool(region[0, 1] - region[0, 0] < 2 * math.pi - 1e-9)
     return truth.mask & ((room >= EDGE_SIGMAS * variances.sqrt()) | ~closed).all(-1)
+
+
+def _quantile(values: Tensor, share: float) -> float | None:
+    """Return a quantile of |x|, or None for nothing."""
+    return float(values.abs().quantile(share)) if values.numel() else None
 
 
 def _rms(values: Tensor) -> float | None:

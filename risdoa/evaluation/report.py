@@ -83,6 +83,7 @@ def _extras(cell: Cell, coordinate: str) -> dict[str, object]:
     return {
         "unit": deviation.unit,
         "median": deviation.median,
+        "percentile_90": deviation.percentile_90,
         "rmse_counted": deviation.rmse_counted,
         "counted": summary.counted,
         "true_sources": summary.sources,

@@ -104,6 +104,21 @@ def test_one_wild_source_is_an_outlier_and_moves_only_the_overall_error():
     assert spoilt.deviations[0].efficiency == pytest.approx(clean.deviations[0].efficiency, rel=0.2)
 
 
+def test_median_and_90th_percentile_are_of_all_that_were_found():
+    truth = scene(scenes=50, sources=2)
+    found = estimates(truth)
+    known = replace(found, valid=torch.arange(100).reshape(50, 2) < 80)
+    scores = Scores.of(truth, known)
+    error = scores.errors[..., 0][scores.found].abs().numpy()
+    assert len(error) == 80
+    azimuth = figures(truth, known).deviations[0]
+    assert azimuth.median == pytest.approx(np.median(error))
+    assert azimuth.percentile_90 == pytest.approx(np.percentile(error, 90))
+    nothing = figures(truth, replace(found, valid=torch.zeros_like(found.valid))).deviations[0]
+    assert nothing.median is None
+    assert nothing.percentile_90 is None
+
+
 def test_missing_sources_are_outliers_without_an_error():
     truth = scene(scenes=5, sources=2)
     found = estimates(truth)

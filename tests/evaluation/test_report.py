@@ -68,6 +68,7 @@ def test_files_agree_with_the_result(comparison, meta, tmp_path):
     assert len(lines) == len(comparison.rows()) == 2 * 2 * 2 * 4
     assert float(lines[0]["rmse"]) == content["rows"][0]["rmse"]
     assert {line["unit"] for line in lines} == {"deg", "m"}
+    assert all(float(line["median"]) <= float(line["percentile_90"]) for line in lines)
     picture = imread(paths[2])
     assert picture.shape[0] > 300
     assert np.ptp(picture[..., :3]) > 0.5
