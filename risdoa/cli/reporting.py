@@ -44,6 +44,8 @@ def explained(error: Exception) -> Report:
     if isinstance(error, OSError) and error.filename is not None:
         message = f"{error.filename}: {error.strerror or error}"
         return Report(message, "check the path and its permissions", 1)
+    if _out_of_memory(error):
+        return Report(f"not enough memory: {error}", "ask for fewer scenes, or smaller ones", 1)
     return Report(f"unexpected {type(error).__name__}: {error}", _DEBUG, 1)
 
 
@@ -57,6 +59,12 @@ def _misused(error: click.ClickException) -> Report:
         if error.possibilities:
             hint = f"did you mean {' or '.join(sorted(error.possibilities))}?"
     return Report(message[:1].lower() + message[1:], hint, error.exit_code)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out, which torch says of the CPU's in words alone."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "can't allocate memory" in str(error)
 
 
 def _one_line(text: str) -> str:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import click
+import numpy as np
 import pytest
+import torch
 
 import risdoa
 from risdoa.cli import app
@@ -127,6 +129,18 @@ def test_an_unexpected_error_is_two_lines_without_a_traceback(failing, cli):
     assert outcome.code == 1
     assert re.fullmatch(
         r"error: unexpected ZeroDivisionError: by zero\nhint: .*--debug.*\n", outcome.err
+    )
+
+
+@pytest.mark.parametrize("allocate", [torch.empty, np.empty], ids=["torch", "numpy"])
+def test_too_little_memory_is_said(allocate, failing, cli):
+    with pytest.raises((RuntimeError, MemoryError)) as caught:
+        allocate(2**50)
+    failing(caught.value)
+    outcome = cli("fail")
+    assert outcome.code == 1
+    assert re.fullmatch(
+        r"error: not enough memory: .+\nhint: ask for fewer scenes.*\n", outcome.err
     )
 
 
