@@ -17,6 +17,8 @@ SMALLER, FEW, MANY = 0.8, 8.0, 30.0
 few units of log-likelihood, which further steps could gain, or is worth less by many."""
 OWN = 1.0
 """So many steps of the grid off the highest peak a source still stands on it."""
+EDGE = 0.05
+"""So many steps of the grid off an edge of the region a source stands on it."""
 HOPELESS = 60.0
 """A place that is worth so much less in log-likelihood than another is not tried."""
 
@@ -77,7 +79,8 @@ class Places:
         """Return the sets in which a source at ``place`` may belong elsewhere, by index.
 
         Where the highest peak is the source itself and the next is worth less by far, the source
-        stays.
+        stays; but not on an edge of the region that the peak is not on, where a descent ended that
+        would have gone on.
 
         Shapes:
             place: (S·C, 3) in (φ, θ, w). unit: (S·C,), what is worth one unit of log-likelihood.
@@ -89,12 +92,19 @@ class Places:
         next_best = torch.where(stand_in, -torch.inf, found.heights).amax(-1)
         less = (best - next_best) / unit.to(best)
         far_less = ((next_best < SMALLER * best) & (less > FEW)) | (less > MANY)
-        return torch.nonzero((off >= OWN) | ~far_less).squeeze(-1)
+        held = (at_edges(matched, place) & ~at_edges(matched, found.places[:, 0])).any(-1)
+        return torch.nonzero((off >= OWN) | held | ~far_less).squeeze(-1)
 
 
 def steps_apart(matched: Matched, one: Tensor, other: Tensor) -> Tensor:
     """Return the largest distance of places (…, 3) along an axis of the grid, in its steps."""
     return ((one - other) / steps(matched)).abs().amax(-1)
+
+
+def at_edges(matched: Matched, place: Tensor) -> Tensor:
+    """Return in which coordinates places (…, 3) are on an edge of the region, (…, 3)."""
+    low, high = (bound.to(place) for bound in matched.problem.search_bounds())
+    return torch.minimum(place - low, high - place) < EDGE * steps(matched)
 
 
 def steps(matched: Matched) -> Tensor:

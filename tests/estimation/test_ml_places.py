@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from risdoa.backends.ml_effort import QUICK, Effort
-from risdoa.backends.ml_places import FEW, HOPELESS, MANY, OWN, SMALLER, Places, steps
+from risdoa.backends.ml_places import EDGE, FEW, HOPELESS, MANY, OWN, SMALLER, Places, steps
 from risdoa.grid import search_grid
 from risdoa.scan import Matched, Peaks
 from tests.estimation.scenes import scene
@@ -56,6 +56,20 @@ def test_a_source_stays_where_no_place_comes_near_to_its_own(matched):
 def test_a_source_that_is_not_at_the_highest_place_is_doubted(matched):
     assert not doubted(matched, 100.0, 1.0, off=0.9 * OWN)
     assert doubted(matched, 100.0, 1.0, off=1.1 * OWN)
+
+
+def test_a_source_held_at_an_edge_beside_the_highest_place_is_doubted(matched):
+    beside, step = middle_of(matched.grid) % matched.grid.shape[2], steps(matched)[2]
+    point = beside + matched.grid.shape[2] * matched.grid.shape[1]  # one step off the edge of w
+    gain = torch.zeros((1, len(matched.points)))
+    gain[0, point] = 100.0
+    index = torch.tensor([[point]])
+    places = Places(Peaks(matched.points[index], torch.full((1, 1), 100.0), index), gain, gain)
+    edge = float(matched.points[beside, 2])
+    for off, expected in ((0.9 * EDGE, True), (1.1 * EDGE, False)):
+        place = places.found.places[:, 0].clone()
+        place[:, 2] = edge + off * step
+        assert len(places.doubtful(matched, place, torch.ones(1))) == expected
 
 
 def test_hopeless_places_are_not_tried(matched):
