@@ -15,6 +15,9 @@ from risdoa.scan import Matched, Peaks, neighbours, peaks
 SMALLER, FEW, MANY = 0.8, 8.0, 30.0
 """A source stays where the next best place is worth less than this part of its own and less by a
 few units of log-likelihood, which further steps could gain, or is worth less by many."""
+CLOSE = 0.9
+"""A place that is worth more than this part of the best is tried in any case: at high SNR the grid
+hides more of a maximum than places differ by, however many units that is."""
 OWN = 1.0
 """So many steps of the grid off the highest peak a source still stands on it."""
 EDGE = 0.05
@@ -54,13 +57,16 @@ class Places:
     def to_try(self, matched: Matched, effort: Effort, unit: Tensor) -> Places:
         """Return the places to try: the peaks, and the neighbours of the highest if thorough.
 
-        As many as are hopeful in any of the sets: a place worth less than another by ``HOPELESS``
-        in log-likelihood, of which ``unit`` (S·C,) is worth one, will not overtake it.
+        As many as are hopeful in any of the sets: a place worth less than ``CLOSE`` of another, and
+        by ``HOPELESS`` in log-likelihood, of which ``unit`` (S·C,) is worth one, will not overtake
+        it.
         """
         found = self._with_neighbours(matched) if effort.thorough else self.found
         order = found.heights.argsort(dim=1, descending=True, stable=True)
         ranked = torch.take_along_dim(found.heights, order, 1)
-        hopeful = (ranked[:, :1] - ranked <= HOPELESS * unit.to(ranked).unsqueeze(1)).sum(1)
+        less = ranked[:, :1] - ranked
+        near = less <= HOPELESS * unit.to(ranked).unsqueeze(1)
+        hopeful = (near | (ranked > CLOSE * ranked[:, :1])).sum(1)
         order = order[:, : int(hopeful.max())]
         places = torch.take_along_dim(found.places, order.unsqueeze(-1), 1)
         others = (torch.take_along_dim(each, order, 1) for each in (found.heights, found.points))
@@ -75,8 +81,8 @@ class Places:
         pairs = ((found.places, points), (found.heights, heights), (found.points, index))
         return Peaks(*(torch.cat(pair, dim=1) for pair in pairs))
 
-    def doubtful(self, matched: Matched, place: Tensor, unit: Tensor) -> Tensor:
-        """Return the sets in which a source at ``place`` may belong elsewhere, by index.
+    def doubtful(self, matched: Matched, place: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where a source at ``place`` should be tried elsewhere, and where that is in doubt.
 
         Where the highest peak is the source itself and the next is worth less by far, the source
         stays; but not on an edge of the region that the peak is not on, where a descent ended that
@@ -84,6 +90,7 @@ class Places:
 
         Shapes:
             place: (S·C, 3) in (φ, θ, w). unit: (S·C,), what is worth one unit of log-likelihood.
+            Returns two masks (S·C,), of which the first holds where the second does.
         """
         found = self.found
         off = steps_apart(matched, found.places[:, 0], place)
@@ -93,7 +100,8 @@ class Places:
         less = (best - next_best) / unit.to(best)
         far_less = ((next_best < SMALLER * best) & (less > FEW)) | (less > MANY)
         held = (at_edges(matched, place) & ~at_edges(matched, found.places[:, 0])).any(-1)
-        return torch.nonzero((off >= OWN) | held | ~far_less).squeeze(-1)
+        unsure = (off >= OWN) | held | ~far_less
+        return unsure | (next_best > CLOSE * best), unsure
 
 
 def steps_apart(matched: Matched, one: Tensor, other: Tensor) -> Tensor:

@@ -111,24 +111,25 @@ def _swept(
     """
     doubt = torch.zeros_like(trial.cost, dtype=torch.bool)
     for source in range(trial.sources):
-        trial, tried = _anew(fit, problem, matched, trial, source, effort)
-        doubt[tried] = True
+        trial, unsure = _anew(fit, problem, matched, trial, source, effort)
+        doubt |= unsure
     return trial, doubt
 
 
 def _anew(
     fit: Fit, problem: Problem, matched: Matched, trial: Trial, source: int, effort: Effort
 ) -> tuple[Trial, Tensor]:
-    """Return the sets with one source inserted anew where that is better, and the sets tried.
+    """Return the sets with one source inserted anew where that is better, and which are in doubt.
 
     Those in which no other place comes near to what the source itself is worth are left alone.
     """
     others = trial.only([each for each in range(trial.sources) if each != source])
     places = Places.beside(fit, matched, others, effort.anew)
     unit = fit.unit(problem, trial)
-    rows = places.doubtful(matched, trial.search[:, source], unit)
+    tries, unsure = places.doubtful(matched, trial.search[:, source], unit)
+    rows = torch.nonzero(tries).squeeze(-1)
     if not len(rows):
-        return trial, rows
+        return trial, unsure
     tried = places.rows(rows).to_try(matched, effort, unit[rows])
     others = others.rows(rows)
     grown = inserted(matched, others, tried, new=False)
@@ -137,4 +138,5 @@ def _anew(
     moved = descended(fit, problem.select(rows), matched, grown, len(rows)).best(len(rows), 1)
     last = trial.sources - 1
     order = [last if each == source else each - (each > source) for each in range(last + 1)]
-    return trial.replaced(rows, moved.only(order)), rows
+    after = trial.replaced(rows, moved.only(order))
+    return after, unsure | (trial.cost - after.cost > BETTER * unit)

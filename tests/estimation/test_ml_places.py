@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from risdoa.backends.ml_effort import QUICK, Effort
-from risdoa.backends.ml_places import EDGE, FEW, HOPELESS, MANY, OWN, SMALLER, Places, steps
+from risdoa.backends.ml_places import (
+    CLOSE,
+    EDGE,
+    FEW,
+    HOPELESS,
+    MANY,
+    OWN,
+    SMALLER,
+    Places,
+    steps,
+)
 from risdoa.grid import search_grid
 from risdoa.scan import Matched, Peaks
 from tests.estimation.scenes import scene
@@ -39,9 +49,14 @@ def peaked(matched, *heights):
 
 def doubted(matched, *heights, off=0.0, unit=1.0):
     """Return whether a source is doubted that stands so many steps off the highest place."""
+    return looked_at(matched, *heights, off=off, unit=unit)[1]
+
+
+def looked_at(matched, *heights, off=0.0, unit=1.0):
+    """Return whether such a source is tried elsewhere, and whether it is doubted."""
     places = peaked(matched, *heights)
     place = places.found.places[:, 0] + off * steps(matched)
-    return bool(len(places.doubtful(matched, place, torch.tensor([unit]))))
+    return tuple(bool(each) for each in places.doubtful(matched, place, torch.tensor([unit])))
 
 
 def test_a_source_stays_where_no_place_comes_near_to_its_own(matched):
@@ -51,6 +66,12 @@ def test_a_source_stays_where_no_place_comes_near_to_its_own(matched):
     assert doubted(matched, 12.0, 13.0 - FEW)  # less than half as much, but by a few units only
     assert not doubted(matched, 12.0, 11.0 - FEW)
     assert doubted(matched, 12.0, 11.0 - FEW, unit=2.0)
+
+
+def test_places_worth_nearly_as_much_are_tried_by_however_many_units_they_are_less(matched):
+    assert looked_at(matched, 1000.0, 1010 * CLOSE) == (True, False)
+    assert looked_at(matched, 1000.0, 990 * CLOSE) == (False, False)
+    assert looked_at(matched, 1000.0, 999.0) == (True, True)
 
 
 def test_a_source_that_is_not_at_the_highest_place_is_doubted(matched):
@@ -69,7 +90,7 @@ def test_a_source_held_at_an_edge_beside_the_highest_place_is_doubted(matched):
     for off, expected in ((0.9 * EDGE, True), (1.1 * EDGE, False)):
         place = places.found.places[:, 0].clone()
         place[:, 2] = edge + off * step
-        assert len(places.doubtful(matched, place, torch.ones(1))) == expected
+        assert places.doubtful(matched, place, torch.ones(1))[1].tolist() == [expected]
 
 
 def test_hopeless_places_are_not_tried(matched):
@@ -77,6 +98,8 @@ def test_hopeless_places_are_not_tried(matched):
     places = peaked(matched, 100.0, 90.0, 99.0 - HOPELESS).to_try(matched, QUICK, unit)
     assert places.found.heights.tolist() == [[100.0, 90.0]]
     assert places.powers_found().tolist() == [[50.0, 45.0]]
+    places = peaked(matched, 1000.0, 1010 * CLOSE, 990 * CLOSE).to_try(matched, QUICK, unit)
+    assert places.found.heights.tolist() == [[1000.0, 1010 * CLOSE]]
 
 
 def test_a_thorough_search_tries_the_points_beside_the_highest_place_too(matched):
