@@ -1,4 +1,4 @@
-"""Which workers of a folder are alive: each holds a lock that ends with its process."""
+"""Locks that end with their process: which workers of a folder are alive, and who writes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from optuna.storages.journal import JournalFileOpenLock
 
 from risdoa.errors import InputError
 
@@ -56,6 +58,36 @@ class Presence:
 
     def _path(self, token: str) -> Path:
         return self.folder / f"{token}.lock"
+
+
+class JournalLock(JournalFileOpenLock):
+    """The lock of a journal, held by the system: a killed worker leaves none behind.
+
+    Optuna's own locks are files that are renamed and removed, and an interrupt in between ends in a
+    file that is missing. Here one that comes before the release leaves the lock with its holder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self._stream: IO[str] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock, unless it is held here already."""
+        if self._stream is None or self._stream.closed:
+            stream = _opened(self._path)
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                self._stream = stream
+            except BaseException:
+                stream.close()
+                raise
+        return True
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._stream is not None:
+            self._stream.close()
 
 
 @contextmanager

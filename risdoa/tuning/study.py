@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from risdoa.errors import InputError
 from risdoa.evaluation.journal import Budget
-from risdoa.tuning.presence import Presence, one_at_a_time
+from risdoa.tuning.presence import JournalLock, Presence, one_at_a_time
 
 log = logging.getLogger("risdoa.tuning")
 
@@ -131,7 +131,8 @@ def _journal(path: Path) -> JournalStorage:
         InputError: if it cannot be.
     """
     try:
-        return JournalStorage(JournalFileBackend(str(path)))
+        lock = JournalLock(path.with_suffix(".lock"))
+        return JournalStorage(JournalFileBackend(str(path), lock))
     except (ValueError, KeyError, TypeError) as error:
         hint = "give another --out, or the file as it was written"
         raise InputError(f"cannot read {path} as a journal: {error}", hint) from error
