@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -75,13 +75,11 @@ class JournalLock(JournalFileOpenLock):
     def acquire(self) -> bool:
         """Wait for the lock, unless it is held here already."""
         if self._stream is None or self._stream.closed:
-            stream = _opened(self._path)
-            try:
+            with ExitStack() as unless_held:
+                stream = unless_held.enter_context(_opened(self._path))
                 fcntl.flock(stream, fcntl.LOCK_EX)
                 self._stream = stream
-            except BaseException:
-                stream.close()
-                raise
+                unless_held.pop_all()
         return True
 
     def release(self) -> None:
