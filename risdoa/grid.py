@@ -87,6 +87,11 @@ class Grid:
     full_circle: bool = field(default=False, kw_only=True)
 
     @property
+    def axes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The axes φ, θ and w, in the order of the coordinates."""
+        return self.azimuth, self.elevation, self.inverse_range
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """The number of points along w, θ and φ."""
         return len(self.inverse_range), len(self.elevation), len(self.azimuth)
@@ -103,8 +108,7 @@ class Grid:
 
     def steps(self) -> Tensor:
         """Return the widest spacing along φ, θ and w, (3,); 0 along an axis of one point."""
-        axes = (self.azimuth, self.elevation, self.inverse_range)
-        widest = [max((float(b - a) for a, b in pairwise(axis)), default=0.0) for axis in axes]
+        widest = [max((float(b - a) for a, b in pairwise(axis)), default=0.0) for axis in self.axes]
         return torch.tensor(widest, dtype=torch.float64)
 
 

@@ -35,13 +35,23 @@ def shifted(grid: Grid, chosen: Tensor, offsets: Tensor, problem: Problem) -> Te
     """
     spacing = grid_spacing(grid).to(offsets)
     points = grid.points().to(offsets)
-    low, high = (bound.to(offsets) for bound in problem.search_bounds())
+    low, high = (bound.to(offsets) for bound in problem.descent_bounds())
     moved = points[chosen] + offsets * spacing[chosen]
     return invert_range(torch.minimum(torch.maximum(moved, low), high))
 
 
+def offsets_of(grid: Grid, points: Tensor) -> Tensor:
+    """Return how far points are from those of the grid, in units of the local spacing.
+
+    Shapes:
+        points: (..., P, 3) in φ, θ, w, each beside its grid point. Returns the same; 0 along a lone
+        point's axis.
+    """
+    spacing = grid_spacing(grid).to(points)
+    return torch.where(spacing > 0, (points - grid.points().to(points)) / spacing, 0.0)
+
+
 def grid_spacing(grid: Grid) -> Tensor:
     """Return the local spacing at every grid point along φ, θ and w, (G, 3); 0 for a lone point."""
-    axes = (grid.azimuth, grid.elevation, grid.inverse_range)
-    steps = [torch.gradient(axis)[0] if len(axis) > 1 else torch.zeros_like(axis) for axis in axes]
+    steps = [torch.gradient(x)[0] if len(x) > 1 else torch.zeros_like(x) for x in grid.axes]
     return Grid(*steps).points()

@@ -70,6 +70,12 @@ class Matched:
         """Return the norms of the chosen scenes, (S', B or 1, R, A)."""
         return self.norms if self.norms.shape[0] == 1 else self.norms[scenes]
 
+    def norms_at(self, index: Tensor) -> Tensor:
+        """Return Σ_{l in b} ‖G_l a‖² at grid points, (S, P) int, flat; (S, B or 1, P) float32."""
+        points = self.table.rows * self.table.columns
+        norms = self.norms.flatten(-2).expand(len(index), -1, points)
+        return torch.take_along_dim(norms, index.unsqueeze(1), -1)
+
     def mean_norms(self, index: Tensor) -> Tensor:
         """Return the mean power at an output of a unit source at grid points.
 
@@ -82,13 +88,6 @@ class Matched:
             total = total * snapshots.block_count
         points = total.expand(len(index), self.table.rows * self.table.columns)
         return torch.take_along_dim(points, index.flatten(1), 1).view_as(index)
-
-    def correlate(self, fields: Tensor, scenes: Tensor) -> Tensor:
-        """Return aᴴx of fields (S', …, N) of the chosen scenes with every point, (S', …, R, A)."""
-        flat = fields.flatten(1, -2)
-        products: Tensor = self.table.select(scenes).correlate(flat)
-        apart: Tensor = products.unflatten(1, fields.shape[1:-1])
-        return apart
 
     def energies(self, fields: Tensor, scenes: Tensor) -> Tensor:
         """Return |aᴴx|² of fields (S', …, N) of the chosen scenes, (S', …, R, A)."""

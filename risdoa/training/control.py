@@ -7,6 +7,8 @@ channel; both must be worse, by more than chance.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +23,8 @@ from risdoa.models.learned import LearnedModel
 from risdoa.problem import Problem, Truth
 from risdoa.training.data import Stream, stream_seed
 from risdoa.training.experiment import Experiment, fresh_model
+
+log = logging.getLogger("risdoa.training")
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -41,6 +45,10 @@ class Interval:
         low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return cls(float(values.mean()), float(low), float(high))
 
+    def record(self) -> dict[str, float | None]:
+        """Return the interval as JSON; None for what is not finite."""
+        return {name: value if math.isfinite(value) else None for name, value in vars(self).items()}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -60,7 +68,7 @@ class Row:
     def record(self) -> dict[str, Any]:
         """Return the row as JSON."""
         intervals = {
-            name: vars(getattr(self, name)) for name in ("trained", "controlled", "excess")
+            name: getattr(self, name).record() for name in ("trained", "controlled", "excess")
         }
         return {"figure": self.figure, "control": self.control, **intervals, "beaten": self.beaten}
 
@@ -76,6 +84,11 @@ def held_out_table(experiment: Experiment) -> list[Row]:
         "untrained": figures(fresh_model(config, experiment.registry), parts),
         "shuffled": figures(experiment.model, parts, shuffled),
     }
+    for name, found in {"trained": trained, **controls}.items():
+        lost = int((~np.isfinite(list(found.values())).all(0)).sum())
+        if lost:
+            total = config.held_out_scenes
+            log.warning("warning: %s, R is not finite in %d of %d scenes", name, lost, total)
     return compare(trained, controls, stream_seed(config.seed, Stream.BOOTSTRAP))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from risdoa.conventions import invert_range
 from risdoa.grid import search_grid
 from risdoa.models.atoms import Atoms
-from risdoa.models.evidence import beside, nearest_atom
+from risdoa.models.evidence import Places, beside, nearest_atom, of_atoms
 from risdoa.scan import Matched, likelihood_gain
 from risdoa.scenarios.canonical import Canonical
 from risdoa.scenarios.digital import Digital
@@ -70,23 +70,51 @@ def test_every_atom_is_left_out_in_turn(scenario):
     powers = torch.tensor([[0.4, 1.0, 0.2], [0.3, 0.1, 0.5]])
     noise = 0.3 * problem.snapshots.values.abs().square().mean((1, 2)).float()
     single = problem.to(dtype=torch.complex64)
-    matched = Matched.prepare(single, grid)
     atoms = Atoms.at(single, invert_range(search))
-    nearest, _ = nearest_atom(grid, matched.points.float(), search)
-    everything, without = beside(matched, atoms, atoms.given(powers, noise), nearest)
-    places = invert_range(search.double())
+    every = torch.arange(len(matched.points)).expand(2, -1)
+    places = Places(single, matched.points[every].float(), matched.norms_at(every))
+    nearest, _ = nearest_atom(grid, places.search, search)
+    everything, without = beside(places, atoms, atoms.given(powers, noise), nearest)
+    at_atoms = invert_range(search.double())
     for scene in range(2):
         for point in (0, 17, int(index[scene, 1])):
             here = grid.positions()[point : point + 1]
             left = torch.arange(3) != nearest[scene, point]
             for found, kept in ((everything, left | True), (without, left)):
-                base = places[scene, kept], powers[scene, kept].double()
+                base = at_atoms[scene, kept], powers[scene, kept].double()
                 gamma = found.powers[scene, point : point + 1].double()
                 sigma = noise[scene].double()
                 before = likelihood(problem, scene, *base, sigma)
                 both = torch.cat((base[0], here)), torch.cat((base[1], gamma))
                 gain = max(0.0, likelihood(problem, scene, *both, sigma) - before)
                 assert float(found.value[scene, point]) == pytest.approx(gain, rel=3e-3, abs=3e-3)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_atom_is_weighed_where_it_is(scenario):
+    problem, truth = drawn(2, 3, scenario, 3, nx=4, ny=3, snapshots=4)
+    powers = torch.tensor([[0.4, 1.0, 0.2], [0.3, 0.1, 0.5]], dtype=torch.float64)
+    noise = 0.3 * problem.snapshots.values.abs().square().mean((1, 2))
+    found = of_atoms(Atoms.at(problem, truth.positions).given(powers, noise))
+    for scene in range(2):
+        for atom in range(3):
+            kept = torch.arange(3) != atom
+            places, sigma = truth.positions[scene], noise[scene]
+            without = likelihood(problem, scene, places[kept], powers[scene, kept], sigma)
+            trial = powers[scene].clone()
+            trial[atom] = found.powers[scene, atom]
+            gain = max(0.0, likelihood(problem, scene, places, trial, sigma) - without)
+            assert float(found.value[scene, atom]) == pytest.approx(gain, rel=1e-6, abs=1e-6)
+
+
+def test_an_atom_too_weak_to_be_heard_is_worth_nothing():
+    problem, truth = drawn(2, 3, Canonical, 3, nx=4, ny=3, snapshots=4)
+    single = problem.to(dtype=torch.complex64)
+    powers = torch.tensor([[1e-10, 1.0, 0.5]] * 2)
+    noise = problem.snapshots.values.abs().square().mean((1, 2)).float()
+    found = of_atoms(Atoms.at(single, truth.positions.float()).given(powers, noise))
+    assert bool(found.value.isfinite().all())
+    assert float(found.value[:, 0].max()) < 1
 
 
 @given(seed=seeds, scenario=st.sampled_from(SCENARIOS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,23 @@ def test_an_untrained_network_does_not_beat_itself():
     }
     assert rows["nmse", "untrained"].excess.mean == 0
     assert not rows["nmse", "untrained"].beaten
+
+
+def test_figures_that_are_not_finite_are_told_and_recorded_as_none(caplog):
+    made = experiment()
+    predict = made.model.predict
+
+    def lost(problem):
+        found = predict(problem)
+        factor = found.factor.clone()
+        factor[0] = torch.nan
+        return replace(found, factor=factor)
+
+    made.model.predict = lost
+    row = held_out_table(made)[0]
+    assert "R is not finite" in caplog.text
+    assert row.record()["trained"] == {"mean": None, "low": None, "high": None}
+    assert not row.beaten
 
 
 @pytest.mark.slow
