@@ -38,6 +38,11 @@ def direction_cosines(azimuth: Tensor, elevation: Tensor) -> tuple[Tensor, Tenso
     )
 
 
+def short_way(turn: Tensor) -> Tensor:
+    """Return the turns by the same angles that go the short way round, in [-π, π) rad."""
+    return torch.remainder(turn + math.pi, math.tau) - math.pi
+
+
 def unit_vectors(positions: Tensor) -> Tensor:
     """Return the directions (u, v, ζ) of positions.
 

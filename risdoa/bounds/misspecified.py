@@ -8,7 +8,6 @@ positions. Source: White (1982); Fortunati, Gini, Greco & Richmond (2017).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from risdoa import likelihood
 from risdoa.bounds.pseudo_true import cost, misinformed, pseudo_true, signals_of
 from risdoa.bounds.scenes import by_count, noise_of
-from risdoa.conventions import invert_range
+from risdoa.conventions import invert_range, short_way
 from risdoa.errors import InputError
 from risdoa.problem import Problem, Truth
 from risdoa.steering.base import Steering
@@ -67,7 +66,7 @@ def misspecified(truth: Truth, steering: Steering) -> Misspecified:
     both = by_count(truth, bound, columns=4)
     positions = both[..., 0]
     bias = positions - truth.positions
-    turn = torch.remainder(bias[..., :1] + math.pi, 2 * math.pi) - math.pi
+    turn = short_way(bias[..., :1])
     return Misspecified(positions, torch.cat((turn, bias[..., 1:]), -1), both[..., 1:])
 
 

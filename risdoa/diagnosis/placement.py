@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from risdoa.conventions import cartesian, unit_vectors
+from risdoa.conventions import cartesian, short_way, unit_vectors
 from risdoa.diagnosis.findings import Finding
 from risdoa.diagnosis.fits import Fitted
 from risdoa.diagnosis.geometry import plane_axes, shape_of
@@ -102,7 +102,7 @@ def deviations(fit: Fitted, truth: Truth, index: Tensor) -> Deviations | None:
     known, free = truth.positions[used], fit.problem.free
     r = known[:, 2:]
     stretch = torch.cat((r * torch.cos(known[:, 1:2]), r, torch.ones_like(r)), dim=-1)
-    turned = torch.remainder(places[:, 0] - known[:, 0] + torch.pi, 2 * torch.pi) - torch.pi
+    turned = short_way(places[:, 0] - known[:, 0])
     apart = torch.cat((turned.unsqueeze(-1), (places - known)[:, 1:]), dim=-1) * stretch
     spread = covariance * stretch.unsqueeze(-1) * stretch.unsqueeze(-2)
     spread = spread[:, free][:, :, free]

@@ -19,7 +19,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from risdoa.bounds import position_error
-from risdoa.conventions import COORDINATES, RAD_PER_DEG, cartesian, great_circle
+from risdoa.conventions import COORDINATES, RAD_PER_DEG, cartesian, great_circle, short_way
 from risdoa.evaluation.assignment import MISSING, assigned, half_widths
 from risdoa.evaluation.resolution import told_apart
 from risdoa.problem import Estimates, Truth
@@ -239,7 +239,7 @@ def _errors(truth: Tensor, estimates: Tensor) -> Tensor:
     Azimuths go the short way round.
     """
     difference = estimates - truth
-    turn = torch.remainder(difference[..., 0] + math.pi, 2 * math.pi) - math.pi
+    turn = short_way(difference[..., 0])
     inverse = estimates[..., 2].reciprocal() - truth[..., 2].reciprocal()
     angles = turn / RAD_PER_DEG, difference[..., 1] / RAD_PER_DEG
     apart = torch.linalg.vector_norm(cartesian(estimates) - cartesian(truth), dim=-1)

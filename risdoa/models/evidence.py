@@ -6,19 +6,18 @@ A source of power γ at place g raises the log-likelihood of y_b ~ CN(0, R_b) by
 
 with b_g = G_l a(p_g), stacked over the snapshots of a block b that share their source signals; the
 largest value over γ is the evidence for g, :func:`risdoa.scan.likelihood_gain` where no source is
-known yet. For one source of that power, in noise of a known power
-and with a flat prior, it is the logarithm of the posterior of its place, up to a constant.
+known yet. For one source of that power, in noise of a known power and with a flat prior, it is the
+logarithm of the posterior of its place, up to a constant.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from risdoa.conventions import invert_range
+from risdoa.conventions import invert_range, short_way
 from risdoa.grid import Grid
 from risdoa.models.atoms import Atoms, Strengths
 from risdoa.problem import Problem
@@ -61,7 +60,7 @@ class Places:
 def beside(
     places: Places, atoms: Atoms, strengths: Strengths, nearest: Tensor
 ) -> tuple[Gain, Gain]:
-    """Return the evidence beside all atoms, and beside all but the one nearest to every point.
+    """Return the evidence beside all atoms, and beside all but the one nearest to every place.
 
     With c = B_bᴴb_g and u = Tᵀc̄, all for R_b with every atom,
 
@@ -122,7 +121,7 @@ def nearest_atom(grid: Grid, places: Tensor, search: Tensor) -> tuple[Tensor, Te
     steps = torch.where(steps > 0, steps, 1.0)
     off = places.unsqueeze(1) - search.unsqueeze(2)
     if grid.full_circle:
-        off[..., 0] = torch.remainder(off[..., 0] + math.pi, math.tau) - math.pi
+        off[..., 0] = short_way(off[..., 0])
     apart = (off / steps).square().sum(-1)
     return apart.argmin(1), apart
 

@@ -101,3 +101,10 @@ def test_folding_keeps_the_direction_and_brings_the_angles_into_bounds(azimuth, 
     )
     if abs(azimuth) <= math.pi and abs(elevation) <= math.pi / 2:
         assert torch.equal(found, place)
+
+
+@given(turn=st.floats(-20, 20))
+def test_the_short_way_round_ends_where_the_turn_does(turn):
+    short = float(conventions.short_way(torch.tensor(turn, dtype=torch.float64)))
+    assert -math.pi <= short <= math.pi  # rounding may reach the open end
+    assert math.cos(short - turn) == pytest.approx(1, abs=1e-12)
